@@ -1,0 +1,1 @@
+"""What stunnerd reads: one neutral configuration value, its spellings, and the documents made of it."""

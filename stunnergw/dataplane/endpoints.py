@@ -1,0 +1,38 @@
+"""Endpoints as stunnerd reads them: ``IP``, ``IP/len``, each with an optional ``:<low-high>``.
+
+One endpoint that does not parse makes stunnerd refuse the whole document, so nothing becomes an endpoint
+here that is not an address; and an IPv4-mapped IPv6 address would admit nothing, so it is none.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+ALL_PORTS = (1, 65535)
+
+
+class Endpoint(NamedTuple):
+    """Addresses that clients may send to. ``ports`` is None for all of them."""
+
+    address: str
+    ports: tuple[int, int] | None = None
+
+    @property
+    def text(self) -> str:
+        """The endpoint in stunnerd's words; the angle brackets are literal."""
+        if self.ports is None:
+            return self.address
+        low, high = self.ports
+        return f"{self.address}:<{low}-{high}>"
+
+
+def normalise(address: str) -> str | None:
+    """Return an IP address in its shortest form, or None where stunnerd would not take it."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and (parsed.ipv4_mapped or parsed.scope_id):
+        return None
+    return str(parsed)

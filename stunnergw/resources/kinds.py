@@ -1,0 +1,118 @@
+"""The table of kinds: where each is served, in which versions, and whether we can do without it.
+
+Versions stand in order of preference. A kind is identified by its :class:`Kind`, there is one for each, so
+comparing them is comparing identities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from stunnergw.resources.core import EndpointSlice, Namespace, Node, Service
+from stunnergw.resources.gateways import Gateway, GatewayClass
+from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP, Key, KubernetesObject
+from stunnergw.resources.routes import UDPRoute
+from stunnergw.resources.stunner import Dataplane, GatewayConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+T = TypeVar("T", bound=KubernetesObject)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Kind(Generic[T]):
+    """A kind of object. ``name`` is unique among ours: the group is added where a kind exists in two."""
+
+    name: str
+    kind: str
+    group: str
+    versions: tuple[str, ...]
+    plural: str
+    model: type[T] = field(repr=False)
+    namespaced: bool = True
+    needed: bool = False
+    written: bool = False
+    """We write objects or statuses of this kind, so every resourceVersion must reach the store."""
+    secret_bearing: bool = False
+    """Objects of this kind hold secrets: no value of theirs may be quoted in an error."""
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[T]:
+        """The parser of this kind's objects."""
+        return TypeAdapter(self.model)
+
+    def api_version(self, version: str | None = None) -> str:
+        """Return ``group/version``, of the preferred version unless another is named."""
+        version = version or self.versions[0]
+        return f"{self.group}/{version}" if self.group else version
+
+    def describe(self, key: Key) -> str:
+        """Name one object for a person: ``Gateway media/edge``."""
+        return f"{self.kind} {key}"
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+GATEWAY_CLASS = Kind(
+    name="GatewayClass", kind="GatewayClass", group=GATEWAY_GROUP, versions=("v1", "v1beta1", "v1alpha2"),
+    plural="gatewayclasses", model=GatewayClass, namespaced=False, needed=True, written=True,
+)  # fmt: skip
+GATEWAY = Kind(
+    name="Gateway", kind="Gateway", group=GATEWAY_GROUP, versions=("v1", "v1beta1", "v1alpha2"),
+    plural="gateways", model=Gateway, needed=True, written=True,
+)  # fmt: skip
+UDP_ROUTE = Kind(
+    name="UDPRoute", kind="UDPRoute", group=GATEWAY_GROUP, versions=("v1", "v1alpha2"),
+    plural="udproutes", model=UDPRoute, written=True,
+)  # fmt: skip
+STUNNER_UDP_ROUTE = Kind(
+    name="UDPRoute.stunner.l7mp.io", kind="UDPRoute", group=STUNNER_GROUP, versions=("v1",),
+    plural="udproutes", model=UDPRoute, written=True,
+)  # fmt: skip
+GATEWAY_CONFIG = Kind(
+    name="GatewayConfig", kind="GatewayConfig", group=STUNNER_GROUP, versions=("v1", "v1alpha1"),
+    plural="gatewayconfigs", model=GatewayConfig, needed=True, written=True, secret_bearing=True,
+)  # fmt: skip
+DATAPLANE = Kind(
+    name="Dataplane", kind="Dataplane", group=STUNNER_GROUP, versions=("v1", "v1alpha1"),
+    plural="dataplanes", model=Dataplane, namespaced=False, needed=True, written=True, secret_bearing=True,
+)  # fmt: skip
+SERVICE = Kind(
+    name="Service", kind="Service", group="", versions=("v1",),
+    plural="services", model=Service, needed=True, written=True,
+)  # fmt: skip
+ENDPOINT_SLICE = Kind(
+    name="EndpointSlice", kind="EndpointSlice", group="discovery.k8s.io", versions=("v1", "v1beta1"),
+    plural="endpointslices", model=EndpointSlice,
+)  # fmt: skip
+NAMESPACE = Kind(
+    name="Namespace", kind="Namespace", group="", versions=("v1",),
+    plural="namespaces", model=Namespace, namespaced=False, needed=True,
+)  # fmt: skip
+NODE = Kind(
+    name="Node", kind="Node", group="", versions=("v1",),
+    plural="nodes", model=Node, namespaced=False, needed=True,
+)  # fmt: skip
+
+TABLE: tuple[Kind[Any], ...] = (
+    GATEWAY_CLASS, GATEWAY_CONFIG, DATAPLANE, GATEWAY, UDP_ROUTE, STUNNER_UDP_ROUTE,
+    SERVICE, ENDPOINT_SLICE, NAMESPACE, NODE,
+)  # fmt: skip
+"""All kinds that we read."""
+
+ROUTE_KINDS = (UDP_ROUTE, STUNNER_UDP_ROUTE)
+
+
+def find(api_version: str, kind: str, *, table: Iterable[Kind[Any]] = TABLE) -> Kind[Any] | None:
+    """Return the kind that a manifest's apiVersion and kind name, or None where it is none of ours.
+
+    The version is not looked at: whether it is one we read is for the caller to say.
+    """
+    group, _, _ = api_version.rpartition("/")
+    return next((entry for entry in table if entry.kind == kind and entry.group == group), None)

@@ -1,0 +1,107 @@
+"""What all objects have: names, labels, owners, and the conditions of a status."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
+
+from pydantic import BeforeValidator, Field
+
+from stunnergw.resources.modelling import EMPTY_MAP, Many, StringMap, model, stored
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+STUNNER_GROUP = "stunner.l7mp.io"
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""kubectl's copy of the whole object, secrets in clear: dropped when an object is read."""
+
+
+class Key(NamedTuple):
+    """An object of one kind. Cluster-scoped objects have the namespace ``""``."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """Read ``namespace/name``, or ``name`` of a cluster-scoped object."""
+        namespace, _, name = text.rpartition("/")
+        return cls(namespace, name)
+
+
+def _drop_last_applied(value: Any) -> Any:
+    if isinstance(value, dict) and LAST_APPLIED in value:
+        return {name: text for name, text in value.items() if name != LAST_APPLIED}
+    return value
+
+
+def _newest_manager(entries: Any) -> str:
+    """Return the manager of the newest managedFields entry: a program's name, not a person's."""
+    if isinstance(entries, str):
+        return entries
+    newest = max(
+        (entry for entry in entries or () if isinstance(entry, dict)),
+        key=lambda entry: str(entry.get("time", "")),
+        default={},
+    )
+    return str(newest.get("manager", ""))
+
+
+@model
+class OwnerReference:
+    """An entry of metadata.ownerReferences."""
+
+    api_version: str = ""
+    kind: str
+    name: str
+    uid: str
+
+
+@model
+class ObjectMeta:
+    """The part of metadata that decisions or writers read.
+
+    ``resource_version`` and ``manager`` belong to the event that brought the object rather than to the
+    object: they take no part in comparisons.
+    """
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    labels: StringMap = EMPTY_MAP
+    annotations: Annotated[StringMap, BeforeValidator(_drop_last_applied)] = EMPTY_MAP
+    owner_references: Many[OwnerReference] = ()
+    resource_version: str = stored("")
+    manager: Annotated[
+        str, BeforeValidator(_newest_manager), Field(alias="managedFields", exclude=True)
+    ] = stored("")
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return Key(self.namespace, self.name)
+
+
+@runtime_checkable
+class KubernetesObject(Protocol):
+    """Any of our models of a whole object."""
+
+    @property
+    def metadata(self) -> ObjectMeta:
+        """The object's metadata."""
+
+
+@model
+class Condition:
+    """A condition of a status, in Kubernetes' form."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+    last_transition_time: str = ""

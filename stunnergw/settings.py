@@ -1,0 +1,87 @@
+"""Every setting of the operator, once, in one frozen model that is passed in.
+
+Flags and environment variables are named for the fields (:mod:`stunnergw.cli`); docs/flags.md lists them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from stunnergw.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTROLLER_NAME = "stunner.l7mp.io/gateway-operator"
+
+
+class DataplaneMode(StrEnum):
+    """Who runs stunnerd: the operator, one for each Gateway; or the user, one for each GatewayClass."""
+
+    MANAGED = "managed"
+    LEGACY = "legacy"
+
+
+class ConfigVersion(StrEnum):
+    """Which spelling legacy documents have; ``auto`` goes by the GatewayConfig."""
+
+    AUTO = "auto"
+    V1 = "v1"
+    V1ALPHA1 = "v1alpha1"
+
+
+class Address(NamedTuple):
+    """A host and port to listen on. ``host`` empty means all addresses; port 0 means any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str, *, flag: str) -> Address | None:
+        """Read ``host:port`` or ``:port``; ``0`` switches the listener off and gives None.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        if text == "0":
+            return None
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdecimal() or int(port) > 65535:
+            raise UsageError(f"--{flag}: {text!r} is no address: write host:port, :port, or 0 to switch it off")
+        return cls(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """The settings that decide configurations and statuses: all that the projection may see."""
+
+    controller_name: str = CONTROLLER_NAME
+    dataplane_mode: DataplaneMode = DataplaneMode.MANAGED
+    config_version: ConfigVersion = ConfigVersion.AUTO
+    endpoint_discovery: bool | None = None
+    """None: on, but off for v1alpha1 documents."""
+    relay_to_cluster_ip: bool = True
+    cluster_domain: str = "cluster.local"
+    public_address: str = ""
+    standalone: bool = False
+    """Manifests are the source: what a cluster would assign comes from them or from the settings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of a running operator."""
+
+    decisions: Decisions = field(default_factory=Decisions)
+    manifests: tuple[Path, ...] = ()
+    throttle_timeout: float = 0.005
+    """Seconds from the first change to the projection."""
+    config_discovery_address: Address | None = Address("", 13478)
+    inspection_address: Address | None = Address("127.0.0.1", 8082)
+    health_probe_bind_address: Address | None = Address("", 8081)
+    metrics_bind_address: Address | None = Address("", 8080)
