@@ -1,0 +1,11 @@
+"""What every test run needs."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+def pytest_configure() -> None:
+    # looptime asks for the current loop before tests that have none, too, and asyncio would make one that
+    # nobody closes. After this it says instead that there is none.
+    asyncio.set_event_loop(None)
