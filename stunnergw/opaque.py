@@ -88,6 +88,9 @@ class Opaque:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("Opaque is immutable")
 
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("Opaque is immutable")
+
     def __copy__(self) -> Opaque:
         return self
 

@@ -5,6 +5,7 @@ Flags and environment variables are named for the fields (:mod:`stunnergw.cli`);
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,6 +33,9 @@ class ConfigVersion(StrEnum):
     V1ALPHA1 = "v1alpha1"
 
 
+_ADDRESS = re.compile(r"(?:\[(?P<bracketed>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})")
+
+
 class Address(NamedTuple):
     """A host and port to listen on. ``host`` empty means all addresses; port 0 means any free one."""
 
@@ -51,10 +55,12 @@ class Address(NamedTuple):
         """
         if text == "0":
             return None
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdecimal() or int(port) > 65535:
-            raise UsageError(f"--{flag}: {text!r} is no address: write host:port, :port, or 0 to switch it off")
-        return cls(host.removeprefix("[").removesuffix("]"), int(port))
+        found = _ADDRESS.fullmatch(text)
+        if found is None or int(found["port"]) > 65535:
+            raise UsageError(
+                f"--{flag}: {text!r} is no address: write host:port, [IPv6]:port, :port, or 0 to switch it off"
+            )
+        return cls(found["bracketed"] or found["host"] or "", int(found["port"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

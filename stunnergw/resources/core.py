@@ -22,7 +22,8 @@ class ServicePort:
 class ServiceSpec:
     """``spec`` of a Service."""
 
-    type: str = "ClusterIP"
+    type: str = ""
+    """An API server always says one; a manifest that stands for what the cluster made of ours need not."""
     cluster_ip: str = Field(default="", alias="clusterIP")
     cluster_ips: Many[str] = Field(default=(), alias="clusterIPs")
     selector: StringMap = EMPTY_MAP

@@ -41,6 +41,8 @@ def _newest_manager(entries: Any) -> str:
     """Return the manager of the newest managedFields entry: a program's name, not a person's."""
     if isinstance(entries, str):
         return entries
+    if entries is not None and not isinstance(entries, list):
+        raise ValueError("should be a list")
     newest = max(
         (entry for entry in entries or () if isinstance(entry, dict)),
         key=lambda entry: str(entry.get("time", "")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, NewType, TypeVar, dataclass_transform, final
+from typing import TYPE_CHECKING, Annotated, Any, NewType, TypeVar, cast, dataclass_transform, final
 
 import orjson
 from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
@@ -18,8 +18,6 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
 T = TypeVar("T")
@@ -37,8 +35,8 @@ _CONFIG = ConfigDict(
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
 def model(cls: type[T]) -> type[T]:
     """Make ``cls`` a frozen, slotted, keyword-only model whose JSON names are in camel case."""
-    made: Callable[[type[T]], type[T]] = dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
-    return made(cls)
+    made: Any = dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+    return cast("type[T]", made(cls))
 
 
 @final

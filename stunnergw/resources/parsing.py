@@ -26,13 +26,14 @@ T = TypeVar("T", bound=KubernetesObject)
 def parse(kind: Kind[T], body: Mapping[str, Any], *, opaque_key: bytes = PROCESS_KEY) -> T:
     """Make the model of ``body``, a whole object in Kubernetes' JSON form.
 
-    Types are taken strictly, as an API server does: ``port: "3478"`` is not a number.
+    Types are taken strictly, as an API server does: ``port: "3478"`` is not a number. A field that is null counts as
+    not there.
 
     Raises:
         InvalidObject: a field is missing or of the wrong type.
     """
     try:
-        text = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+        text = orjson.dumps(_without_nulls(body), option=orjson.OPT_NON_STR_KEYS)
     except (TypeError, RecursionError):
         raise InvalidObject(
             kind.describe(_key(body)), "", "holds a value that JSON cannot: an integer beyond 64 bits or odd unicode"
@@ -43,6 +44,12 @@ def parse(kind: Kind[T], body: Mapping[str, Any], *, opaque_key: bytes = PROCESS
         )
     except ValidationError as error:
         raise _invalid(kind, body, error) from None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def _invalid(kind: Kind[Any], body: Mapping[str, Any], error: ValidationError) -> InvalidObject:
