@@ -82,9 +82,10 @@ class EventLog:
         """
         if seq + 1 < self.oldest:
             raise FellBehind(seq, self.oldest)
-        start = max(0, seq + 1 - self.oldest)
-        stop = None if limit is None else start + limit
-        return list(islice(self._events, start, stop))
+        # From the newest back: readers are nearly always close behind.
+        found = list(islice(reversed(self._events), max(0, self._last - seq)))
+        found.reverse()
+        return found if limit is None else found[:limit]
 
     def mark_folded(self, seq: int) -> None:
         """Say that the store holds everything up to ``seq``; older events may go now."""

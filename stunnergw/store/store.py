@@ -38,11 +38,11 @@ class Get(NamedTuple):
 class Select(NamedTuple):
     """The input that is what an index holds under one value."""
 
-    index: Index[Any, Any]
+    by: Index[Any, Any]
     value: Hashable
 
     def __str__(self) -> str:
-        return f"{self.index.name} {self.value}".rstrip()
+        return f"{self.by.name} {self.value}".rstrip()
 
 
 class Versions(NamedTuple):

@@ -1,0 +1,1 @@
+"""From the store to a snapshot: the engine that remembers, the decisions as queries, and the projector."""

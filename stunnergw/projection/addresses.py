@@ -1,0 +1,132 @@
+"""Public addresses: where clients find a listener, from the first source that has one.
+
+In this order: the Gateway's own spec.addresses, the load balancer of its Service, a node's external address with the
+Service's node port, and without a cluster the --public-address setting. Where none has, it is said what each lacked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, NamedTuple
+
+from stunnergw.projection.listeners import own_listeners
+from stunnergw.projection.queries import query
+from stunnergw.projection.serviceports import exposure
+from stunnergw.projection.statuses import AssignedAddress
+from stunnergw.resources.kinds import GATEWAY, NODE
+from stunnergw.store.indexes import ALL_NODES
+
+if TYPE_CHECKING:
+    from stunnergw.projection.listeners import ListenerRule
+    from stunnergw.projection.queries import Context
+    from stunnergw.projection.serviceports import Exposure
+    from stunnergw.resources.core import LoadBalancerIngress
+    from stunnergw.resources.metadata import Key
+
+
+class PublicAddress(NamedTuple):
+    """Where clients find a listener, or why nowhere."""
+
+    type: str
+    """IPAddress or Hostname; empty where there is no address."""
+    value: str
+    port: int
+    source: str
+    """What the address came from; without one, what each source lacked."""
+
+    @property
+    def assigned(self) -> AssignedAddress | None:
+        """The address as a Gateway's status lists it."""
+        return AssignedAddress(self.type, self.value) if self.value else None
+
+
+def address_type(value: str) -> str:
+    """Return IPAddress or Hostname."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return "Hostname"
+    return "IPAddress"
+
+
+@query("public address")
+def public_address(db: Context, gateway: Key, listener: str) -> PublicAddress:
+    """Return the public address of a listener."""
+    rule = next((rule for rule in own_listeners(db, gateway) if rule.name == listener), None)
+    if rule is None:
+        return PublicAddress("", "", 0, f"Gateway {gateway} has no listener {listener}")
+    asked = _asked_for(db, gateway)
+    if asked:
+        return PublicAddress(address_type(asked), asked, rule.port, "spec.addresses of the Gateway")
+    found, lacked = _from_service(db, gateway, rule)
+    if found is not None:
+        return found
+    given = db.settings.public_address
+    if given:
+        return PublicAddress(address_type(given), given, rule.port, "the setting --public-address")
+    return PublicAddress("", "", 0, "; ".join(lacked))
+
+
+def _asked_for(db: Context, gateway: Key) -> str:
+    found = db.get(GATEWAY, gateway)
+    return found.spec.addresses[0].value if found and found.spec.addresses else ""
+
+
+def _from_service(db: Context, gateway: Key, rule: ListenerRule) -> tuple[PublicAddress | None, list[str]]:
+    found = exposure(db, gateway)
+    if found is None:
+        return None, [f"Gateway {gateway} has no Service yet"]
+    name = f"Service {found.service}"
+    port = next((port for port in found.ports if (port.transport, port.port) == (rule.transport, rule.port)), None)
+    if port is None:
+        return None, [f"{name} has no port {rule.transport} {rule.port}"]
+    balanced = _balancer(found, rule)
+    if balanced is not None:
+        value = balanced.ip or balanced.hostname
+        return PublicAddress(address_type(value), value, rule.port, f"the load balancer of {name}"), []
+    lacked = [f"{name} of type {found.type} has no load-balancer address"]
+    if not port.node_port:
+        return None, [*lacked, f"{name} has no node port for {rule.transport} {rule.port}"]
+    node = external_node(db)
+    if node is None:
+        return None, [*lacked, "no Node has an ExternalIP or ExternalDNS address"]
+    return PublicAddress(node.type, node.value, port.node_port, f"Node {node.name} and {name}"), lacked
+
+
+def _balancer(found: Exposure, rule: ListenerRule) -> LoadBalancerIngress | None:
+    """Return the entry that lists the listener's port, else the first that lists no ports."""
+    if found.type != "LoadBalancer":
+        return None
+    ingress = [entry for entry in found.ingress if entry.ip or entry.hostname]
+    listing = (
+        entry
+        for entry in ingress
+        if any((port.port, port.protocol) == (rule.port, rule.transport) and not port.error for port in entry.ports)
+    )
+    return next(listing, next((entry for entry in ingress if not entry.ports), None))
+
+
+class ExternalNode(NamedTuple):
+    """A node with an address of its own."""
+
+    name: str
+    type: str
+    value: str
+
+
+@query("external node")
+def external_node(db: Context) -> ExternalNode | None:
+    """Return the first node by name that has an ExternalIP or ExternalDNS address."""
+    return next((node for node in (node_address(db, key) for key in db.select(ALL_NODES, "")) if node), None)
+
+
+@query("external address of node")
+def node_address(db: Context, key: Key) -> ExternalNode | None:
+    """Return a node's ExternalIP, else its ExternalDNS name."""
+    node = db.get(NODE, key)
+    addresses = node.status.addresses if node else ()
+    for wanted, kind in (("ExternalIP", "IPAddress"), ("ExternalDNS", "Hostname")):
+        for address in addresses:
+            if address.type == wanted and address.address:
+                return ExternalNode(key.name, kind, address.address)
+    return None

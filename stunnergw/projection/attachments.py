@@ -1,0 +1,148 @@
+"""Attachments: which routes which listeners take, and why not (R6.1 to R6.7).
+
+Each parentRef is looked at on its own: first the listeners that its sectionName and port select, then those among them
+that admit the route's kind and namespace. A TURN listener serves the peers of all its routes, so no route wins.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stunnergw.projection.listeners import own_listeners
+from stunnergw.projection.problems import Problem
+from stunnergw.projection.queries import query
+from stunnergw.projection.selectors import matches
+from stunnergw.projection.statuses import SupportedKind
+from stunnergw.resources.kinds import GATEWAY, NAMESPACE, STUNNER_UDP_ROUTE, UDP_ROUTE
+from stunnergw.resources.metadata import GATEWAY_GROUP, Key
+from stunnergw.store.indexes import ROUTES_BY_GATEWAY, STUNNER_ROUTES_BY_GATEWAY
+
+if TYPE_CHECKING:
+    from stunnergw.projection.listeners import ListenerRule
+    from stunnergw.projection.queries import Context
+    from stunnergw.resources.gateways import Listener
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.routes import ParentReference, UDPRoute
+
+
+class Attachment(NamedTuple):
+    """What became of one parentRef."""
+
+    listeners: tuple[str, ...]
+    """The listeners that took the route, in the Gateway's order."""
+    refused: Problem | None = None
+    """Where none did: why."""
+
+
+class AttachedRoute(NamedTuple):
+    """A route and those listeners of one Gateway that took it."""
+
+    kind: Kind[UDPRoute]
+    key: Key
+    listeners: tuple[str, ...]
+
+
+def parent_key(route: Key, parent: ParentReference) -> Key | None:
+    """Return the Gateway that a parentRef names, or None where it names something else (R6.1)."""
+    if (parent.group, parent.kind) != (GATEWAY_GROUP, "Gateway"):
+        return None
+    return Key(parent.namespace or route.namespace, parent.name)
+
+
+@query("attachment of parentRef")
+def attachment(db: Context, kind: Kind[UDPRoute], route: Key, index: int) -> Attachment:
+    """Attach a route by its parentRef number ``index``, whose Gateway exists."""
+    found = db.get(kind, route)
+    parent = found.spec.parent_refs[index] if found and index < len(found.spec.parent_refs) else None
+    gateway = parent_key(route, parent) if parent else None
+    if parent is None or gateway is None:
+        return Attachment(())
+    selected = [rule for rule in own_listeners(db, gateway) if _selected(parent, rule)]
+    if not selected:
+        return Attachment((), _no_match(gateway, parent))
+    taking = [rule for rule in selected if _admits(db, kind, route, gateway, rule)]
+    if not taking:
+        return Attachment((), _not_allowed(route, gateway, selected))
+    return Attachment(tuple(rule.name for rule in taking))
+
+
+def _selected(parent: ParentReference, rule: ListenerRule) -> bool:
+    return parent.section_name in (None, rule.name) and parent.port in (None, rule.port)
+
+
+def _no_match(gateway: Key, parent: ParentReference) -> Problem:
+    asked = [f"sectionName {parent.section_name}"] if parent.section_name is not None else []
+    asked += [f"port {parent.port}"] if parent.port is not None else []
+    if not asked:
+        return Problem("NoMatchingParent", f"Gateway {gateway} has no listeners")
+    return Problem(
+        "NoMatchingParent",
+        f"Gateway {gateway} has no listener with {' and '.join(asked)}: correct the parentRef or add the listener",
+    )
+
+
+def _not_allowed(route: Key, gateway: Key, selected: list[ListenerRule]) -> Problem:
+    names = ", ".join(rule.name for rule in selected)
+    return Problem(
+        "NotAllowedByListeners",
+        f"no listener of Gateway {gateway} ({names}) admits a UDPRoute from namespace {route.namespace}: "
+        "see protocol, allowedRoutes.namespaces and allowedRoutes.kinds of the listener",
+    )
+
+
+def _admits(db: Context, kind: Kind[UDPRoute], route: Key, gateway: Key, rule: ListenerRule) -> bool:
+    if SupportedKind(kind.group, kind.kind) not in rule.supported_kinds:
+        return False
+    return admits_namespace(db, gateway, rule.name, route.namespace)
+
+
+@query("listener admits namespace")
+def admits_namespace(db: Context, gateway: Key, listener: str, namespace: str) -> bool:
+    """Say whether a listener takes routes from a namespace (R5.16)."""
+    spec = _listener(db, gateway, listener)
+    policy = spec.allowed_routes.namespaces if spec and spec.allowed_routes else None
+    if policy is None or policy.from_ == "Same":
+        return namespace == gateway.namespace
+    if policy.from_ == "All":
+        return True
+    if policy.from_ != "Selector" or policy.selector is None:
+        return False
+    found = db.get(NAMESPACE, Key("", namespace))
+    return found is not None and matches(policy.selector, found.metadata.labels)
+
+
+def _listener(db: Context, gateway: Key, name: str) -> Listener | None:
+    found = db.get(GATEWAY, gateway)
+    specs = found.spec.listeners if found else ()
+    return next((spec for spec in specs if spec.name == name), None)
+
+
+@query("masked")
+def masked(db: Context, kind: Kind[UDPRoute], route: Key) -> bool:
+    """Say whether a gateway.networking.k8s.io route stands behind a stunner.l7mp.io one of the same name."""
+    return kind is UDP_ROUTE and db.get(STUNNER_UDP_ROUTE, route) is not None
+
+
+@query("listeners of route")
+def listeners_of_route(db: Context, kind: Kind[UDPRoute], route: Key, gateway: Key) -> tuple[str, ...]:
+    """Return the listeners of a Gateway that take a route, by whichever parentRef; each once."""
+    found = db.get(kind, route)
+    if found is None or masked(db, kind, route):
+        return ()
+    taken: dict[str, None] = {}
+    for index, parent in enumerate(found.spec.parent_refs):
+        if parent_key(route, parent) == gateway:
+            taken.update(dict.fromkeys(attachment(db, kind, route, index).listeners))
+    return tuple(sorted(taken))
+
+
+@query("attached routes")
+def attached_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
+    """Return the routes that some listener of a Gateway takes, by namespace and name."""
+    found: list[AttachedRoute] = []
+    for kind, index in ((STUNNER_UDP_ROUTE, STUNNER_ROUTES_BY_GATEWAY), (UDP_ROUTE, ROUTES_BY_GATEWAY)):
+        for route in db.select(index, gateway):
+            taking = listeners_of_route(db, kind, route, gateway)
+            if taking:
+                found.append(AttachedRoute(kind, route, taking))
+    return tuple(sorted(found, key=lambda attached: (attached.key, attached.kind.name)))

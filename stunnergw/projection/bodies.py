@@ -1,0 +1,48 @@
+"""Objects that we want to exist, as canonical JSON with the secrets set aside.
+
+The body is bytes in which each secret stands as its digest: cheap to compare and to hash, safe to log and journal.
+Who applies the object puts the secrets back (:mod:`stunnergw.sinks.applying`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from stunnergw.dataplane.documents import redacted_bytes
+from stunnergw.opaque import Opaque
+
+
+class OwnedObject(NamedTuple):
+    """An object that a Gateway or class is to own."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    body: bytes
+    """The whole object as JSON, in writing order, with ``opaque:…`` in place of each secret."""
+    secrets: tuple[Opaque, ...] = ()
+    """The secrets that stand in the body, to be found by their digests."""
+
+
+def owned(body: dict[str, Any]) -> OwnedObject:
+    """Make the value of a plain object; Opaque values in it are set aside."""
+    metadata = body["metadata"]
+    return OwnedObject(
+        api_version=body["apiVersion"],
+        kind=body["kind"],
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        body=redacted_bytes(body),
+        secrets=tuple(dict.fromkeys(_secrets_in(body))),
+    )
+
+
+def _secrets_in(value: Any) -> list[Opaque]:
+    if isinstance(value, Opaque):
+        return [value]
+    if isinstance(value, dict):
+        return [secret for part in value.values() for secret in _secrets_in(part)]
+    if isinstance(value, (list, tuple)):
+        return [secret for part in value for secret in _secrets_in(part)]
+    return []

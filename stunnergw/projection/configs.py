@@ -1,0 +1,192 @@
+"""Configuration documents: what each stunnerd is told.
+
+Managed mode has a document for each Gateway, legacy mode one for each class. Both are put together from the same parts:
+the listeners that can be served, each with its public address and the clusters of its routes, and those clusters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stunnergw.dataplane.configs import (
+    LEGACY_NAME,
+    NODE_ADDRESS_PLACEHOLDER,
+    STUNNER_ADDR,
+    Admin,
+    ClusterConfig,
+    ClusterName,
+    Config,
+    ListenerConfig,
+    ListenerName,
+)
+from stunnergw.dataplane.documents import document_of
+from stunnergw.errors import Unknown
+from stunnergw.projection.addresses import public_address
+from stunnergw.projection.annotations import RELAY_ADDRESS_DISCOVERY, is_true, own_annotations
+from stunnergw.projection.attachments import attached_routes
+from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today, ruling
+from stunnergw.projection.clusters import cluster
+from stunnergw.projection.legacy import listeners, route_left_out, served_gateways
+from stunnergw.projection.outputs import ABSENT, Want
+from stunnergw.projection.queries import query
+from stunnergw.settings import DataplaneMode
+
+if TYPE_CHECKING:
+    from stunnergw.dataplane.documents import Document
+    from stunnergw.projection.attachments import AttachedRoute
+    from stunnergw.projection.classes import Parameters
+    from stunnergw.projection.listeners import ListenerRule
+    from stunnergw.projection.outputs import Output
+    from stunnergw.projection.queries import Context
+    from stunnergw.resources.metadata import Key
+
+HEALTH_CHECK = "http://:8086"
+"""This text exactly: stunnerd starts with it, and the same port in other words can make it refuse its document."""
+
+METRICS = "http://:8080/metrics"
+
+
+@query("config")
+def config(db: Context, gateway: Key) -> Output[Document]:
+    """Work out a Gateway's own document (managed mode).
+
+    Raises:
+        Unknown: the class cannot be told, or nothing can be served.
+    """
+    ruled = ruling(db, gateway)
+    if ruled is None:
+        return ABSENT
+    if not any(rule.rendered for rule in listeners(db, gateway)):
+        raise Unknown(f"no listener of Gateway {gateway} can be served: data planes keep what they have")
+    parameters = ruled.parameters
+    made = Config(
+        admin=_admin(parameters, name=str(gateway)),
+        auth=parameters.auth,
+        listeners=listener_configs(db, gateway),
+        clusters=cluster_configs(db, gateway),
+        relay_ports=parameters.relay_ports,
+    )
+    return Want(document_of(made, parameters.spelling, document_id=str(gateway)))
+
+
+@query("config of class")
+def class_config(db: Context, class_name: str) -> Output[Document]:
+    """Work out the document of all Gateways of a class (legacy mode); written with whatever listeners there are.
+
+    Raises:
+        Unknown: the class is missing, or broken with nothing held.
+    """
+    parameters = class_parameters(db, class_name)
+    if parameters is None:
+        return ABSENT
+    gateways = served_gateways(db, class_name)
+    clusters = {found.name: found for gateway in gateways for found in cluster_configs(db, gateway)}
+    made = Config(
+        admin=_admin(parameters, name=LEGACY_NAME),
+        auth=parameters.auth,
+        listeners=tuple(found for gateway in gateways for found in listener_configs(db, gateway)),
+        clusters=tuple(clusters[name] for name in sorted(clusters)),
+        relay_ports=parameters.relay_ports,
+    )
+    return Want(document_of(made, parameters.spelling, document_id=class_name))
+
+
+@query("parameters of class")
+def class_parameters(db: Context, class_name: str) -> Parameters | None:
+    """Return what a class serves with, held or of today; None where it is another controller's.
+
+    Raises:
+        Unknown: the class is missing, or broken with nothing held.
+    """
+    today = class_today(db, class_name)
+    match today:
+        case Accepted():
+            return today.parameters
+        case Foreign():
+            return None
+        case Broken():
+            for gateway in served_gateways(db, class_name):
+                held = ruling(db, gateway)
+                if held is not None:
+                    return held.parameters
+            raise Unknown(f"GatewayClass {class_name} is not accepted: {today.problem.message}")
+        case None:
+            raise Unknown(f"GatewayClass {class_name} not found")
+
+
+def _admin(parameters: Parameters, *, name: str) -> Admin:
+    dataplane = parameters.dataplane
+    if dataplane is None:
+        return Admin(name, parameters.log_level, parameters.metrics_endpoint, HEALTH_CHECK, parameters.user_quota)
+    spec = dataplane.spec
+    return Admin(
+        name=name,
+        loglevel=parameters.log_level,
+        metrics_endpoint=METRICS if spec.enable_metrics_endpoint else "",
+        healthcheck_endpoint="" if spec.disable_health_check else HEALTH_CHECK,
+        user_quota=parameters.user_quota,
+        offload_engine=spec.offload_engine,
+        offload_interfaces=tuple(sorted(spec.offload_interfaces)),
+    )
+
+
+@query("listeners of config")
+def listener_configs(db: Context, gateway: Key) -> tuple[ListenerConfig, ...]:
+    """Return the listeners that a Gateway contributes to its document, in the order of its spec."""
+    routes = rendered_routes(db, gateway)
+    address = _relay_address(db, gateway)
+    return tuple(
+        _listener_config(db, gateway, rule, address, routes) for rule in listeners(db, gateway) if rule.rendered
+    )
+
+
+def _relay_address(db: Context, gateway: Key) -> str:
+    managed = db.settings.dataplane_mode is DataplaneMode.MANAGED
+    if managed and is_true(own_annotations(db, gateway), RELAY_ADDRESS_DISCOVERY):
+        return NODE_ADDRESS_PLACEHOLDER
+    return STUNNER_ADDR
+
+
+def _listener_config(
+    db: Context, gateway: Key, rule: ListenerRule, address: str, routes: tuple[AttachedRoute, ...]
+) -> ListenerConfig:
+    public = public_address(db, gateway, rule.name)
+    return ListenerConfig(
+        name=ListenerName(gateway.namespace, gateway.name, rule.name),
+        protocol=rule.protocol,
+        written_protocol=rule.written_protocol,
+        address=address,
+        port=rule.document_port,
+        routes=tuple(_name(route) for route in routes if rule.name in route.listeners),
+        public_address=public.value,
+        public_port=public.port,
+    )
+
+
+def _name(route: AttachedRoute) -> ClusterName:
+    return ClusterName(route.key.namespace, route.key.name)
+
+
+@query("rendered routes")
+def rendered_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
+    """Return the attached routes that go into the document: those of some listener that does."""
+    ruled = ruling(db, gateway)
+    serving = {rule.name for rule in listeners(db, gateway) if rule.rendered}
+    routes = tuple(route for route in attached_routes(db, gateway) if serving.intersection(route.listeners))
+    if ruled is None or ruled.parameters.spelling == "v1":
+        return routes
+    name = ruled.parameters.class_name
+    return tuple(route for route in routes if route_left_out(db, name, route.kind, route.key) is None)
+
+
+@query("clusters of config")
+def cluster_configs(db: Context, gateway: Key) -> tuple[ClusterConfig, ...]:
+    """Return the clusters that a Gateway contributes to its document, by name."""
+    ruled = ruling(db, gateway)
+    if ruled is None:
+        return ()
+    found = []
+    for route in rendered_routes(db, gateway):
+        made = cluster(db, route.kind, route.key, ruled.parameters.discovery)
+        found.append(ClusterConfig(_name(route), made.type, made.endpoints))
+    return tuple(found)

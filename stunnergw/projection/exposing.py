@@ -1,0 +1,102 @@
+"""Which Service exposes a Gateway: what it is called, and which of those found is the public one."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from stunnergw.errors import Unknown
+from stunnergw.projection.annotations import SERVICE_TYPE, service_annotations
+from stunnergw.projection.classes import ruling
+from stunnergw.projection.queries import query
+from stunnergw.resources.kinds import GATEWAY, SERVICE
+from stunnergw.resources.metadata import Key
+from stunnergw.store.indexes import SERVICES_BY_GATEWAY
+
+if TYPE_CHECKING:
+    from stunnergw.projection.queries import Context
+    from stunnergw.resources.core import Service
+
+OWNED_BY = "stunner.l7mp.io/owned-by"
+RELATED_NAMESPACE = "stunner.l7mp.io/related-gateway-namespace"
+RELATED_NAME = "stunner.l7mp.io/related-gateway-name"
+OUR_SELECTOR = frozenset({"app", RELATED_NAME, RELATED_NAMESPACE})
+
+_PREFERENCE = ("LoadBalancer", "ExternalName", "NodePort", "ClusterIP")
+
+MAX_LABEL = 63
+"""The most characters that a label, and so a Service's name, may have."""
+
+
+def fitting_name(name: str) -> str:
+    """Return a name that a Service or a port can have: shortened and hashed where it has dots or is too long."""
+    if len(name) <= MAX_LABEL and "." not in name:
+        return name
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return f"{name.replace('.', '-')[:54]}-{digest}"
+
+
+def label_value(value: str) -> str:
+    """Return a text that a label can have: shortened and hashed where it is too long."""
+    return value if len(value) <= MAX_LABEL else f"{value[:54]}-{sha256(value.encode()).hexdigest()[:8]}"
+
+
+@query("name of Service")
+def service_name(db: Context, gateway: Key) -> str:
+    """Return the name of a Gateway's Service; with v1alpha1 documents goes the name of that time."""
+    try:
+        rule = ruling(db, gateway)
+    except Unknown:
+        rule = None
+    old = rule is not None and rule.parameters.spelling == "v1alpha1"
+    return fitting_name(f"stunner-gateway-{gateway.name}-svc" if old else gateway.name)
+
+
+class ServiceType(NamedTuple):
+    """The type that a Gateway's Service is to have; empty for no Service."""
+
+    type: str
+    note: str = ""
+    """What was asked for and could not be had."""
+
+
+@query("type of Gateway's Service")
+def service_type(db: Context, gateway: Key) -> ServiceType:
+    """Read the type of a Gateway's Service from its annotation: a LoadBalancer, unless it says otherwise."""
+    asked = service_annotations(db, gateway).get(SERVICE_TYPE, "").strip()
+    known = {kind.lower(): kind for kind in _PREFERENCE} | {"none": "", "": "LoadBalancer"}
+    found = known.get(asked.lower())
+    if found is None:
+        words = ", ".join((*_PREFERENCE, "None"))
+        return ServiceType("LoadBalancer", f"annotation {SERVICE_TYPE} says {asked}: use one of {words}")
+    return ServiceType(found)
+
+
+@query("public Service")
+def public_service(db: Context, gateway: Key) -> Key | None:
+    """Return the Service that exposes a Gateway: of several, by type and then by name."""
+    candidates = [key for key in db.select(SERVICES_BY_GATEWAY, str(gateway)) if _owned(db, gateway, key)]
+    named = Key(gateway.namespace, service_name(db, gateway))
+    if db.settings.standalone and named not in candidates and _stands_in(db.get(SERVICE, named)):
+        candidates.append(named)
+    return min(candidates, key=lambda key: _rank(db, key), default=None)
+
+
+def _owned(db: Context, gateway: Key, key: Key) -> bool:
+    service, owner = db.get(SERVICE, key), db.get(GATEWAY, gateway)
+    if service is None or owner is None or key.namespace != gateway.namespace:
+        return False
+    if db.settings.standalone:
+        return True
+    return any(ref.kind == "Gateway" and ref.uid == owner.metadata.uid for ref in service.metadata.owner_references)
+
+
+def _stands_in(service: Service | None) -> bool:
+    """Without a cluster, a Service of our name and no selector but ours is what a cluster made of ours."""
+    return service is not None and OUR_SELECTOR.issuperset(service.spec.selector)
+
+
+def _rank(db: Context, key: Key) -> tuple[int, str]:
+    service = db.get(SERVICE, key)
+    kind = service.spec.type if service else ""
+    return (_PREFERENCE.index(kind) if kind in _PREFERENCE else len(_PREFERENCE)), key.name

@@ -1,0 +1,155 @@
+"""Legacy mode: all Gateways of a class share one document, and so one set of sockets and names.
+
+There the oldest Gateway (ties by namespace and name) keeps a port, so that a newcomer cannot cut off calls. That differs
+from R5.5 on purpose: within one Gateway, which somebody wrote as a whole, nobody wins. v1alpha1 documents have
+unqualified names, so the younger of two listeners or routes of one name is left out, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stunnergw.errors import Unknown
+from stunnergw.projection.attachments import attached_routes
+from stunnergw.projection.classes import gateways_of_class, ruling
+from stunnergw.projection.listeners import own_listeners
+from stunnergw.projection.problems import Problem
+from stunnergw.projection.queries import query
+from stunnergw.resources.kinds import GATEWAY
+from stunnergw.settings import DataplaneMode
+
+if TYPE_CHECKING:
+    from stunnergw.projection.listeners import ListenerRule
+    from stunnergw.projection.queries import Context
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.metadata import Key
+    from stunnergw.resources.routes import UDPRoute
+
+
+class LeftOut(NamedTuple):
+    """A listener that an older Gateway's listener keeps out of the class's document."""
+
+    gateway: Key
+    listener: str
+    problem: Problem
+    conflict: bool
+
+
+@query("served Gateways of class")
+def served_gateways(db: Context, class_name: str) -> tuple[Key, ...]:
+    """Return the Gateways that a class's document serves, by namespace and name."""
+    keys = (item.key for item in gateways_of_class(db, class_name))
+    return tuple(key for key in keys if _is_served(db, key))
+
+
+def _is_served(db: Context, gateway: Key) -> bool:
+    try:
+        return ruling(db, gateway) is not None
+    except Unknown:
+        return False
+
+
+@query("age")
+def age(db: Context, gateway: Key) -> str:
+    """Return when a Gateway was made, as text that sorts."""
+    found = db.get(GATEWAY, gateway)
+    return found.metadata.creation_timestamp if found else ""
+
+
+@query("listeners left out")
+def left_out(db: Context, class_name: str) -> tuple[LeftOut, ...]:
+    """Return the listeners that have no place in the class's document."""
+    sockets: dict[tuple[str, int], tuple[Key, str]] = {}
+    names: dict[str, tuple[Key, str]] = {}
+    found: list[LeftOut] = []
+    for gateway in sorted(served_gateways(db, class_name), key=lambda key: (age(db, key), key)):
+        for rule in own_listeners(db, gateway):
+            if not rule.rendered:
+                continue
+            problem = _no_place(db, gateway, rule, sockets, names)
+            if problem:
+                found.append(LeftOut(gateway, rule.name, *problem))
+                continue
+            sockets[rule.socket] = names[rule.name] = (gateway, rule.name)
+    return tuple(found)
+
+
+def _no_place(
+    db: Context,
+    gateway: Key,
+    rule: ListenerRule,
+    sockets: dict[tuple[str, int], tuple[Key, str]],
+    names: dict[str, tuple[Key, str]],
+) -> tuple[Problem, bool] | None:
+    holder = sockets.get(rule.socket)
+    if holder and holder[0] != gateway:
+        message = (
+            f"listener {holder[1]} of Gateway {holder[0]}, which is older, has {rule.transport} port "
+            f"{rule.document_port}, and both Gateways share one stunnerd: give listener {rule.name} another port"
+        )
+        return Problem("PortUnavailable", message), True
+    holder = names.get(rule.name)
+    ruled = ruling(db, gateway)
+    if holder and holder[0] != gateway and ruled and ruled.parameters.spelling == "v1alpha1":
+        message = (
+            f"Gateway {holder[0]}, which is older, has a listener {rule.name} too, and a v1alpha1 document cannot "
+            "tell them apart: rename one"
+        )
+        return Problem("UnsupportedValue", message), False
+    return None
+
+
+@query("listeners")
+def listeners(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
+    """Judge the listeners of a Gateway, beside those of the Gateways that share its document."""
+    own = own_listeners(db, gateway)
+    if db.settings.dataplane_mode is DataplaneMode.MANAGED:
+        return own
+    outside = {item.listener: item for item in _left_out_of(db, gateway)}
+    return tuple(_exclude(rule, outside.get(rule.name)) for rule in own)
+
+
+def _left_out_of(db: Context, gateway: Key) -> list[LeftOut]:
+    found = db.get(GATEWAY, gateway)
+    if found is None:
+        return []
+    return [item for item in left_out(db, found.spec.gateway_class_name) if item.gateway == gateway]
+
+
+def _exclude(rule: ListenerRule, outside: LeftOut | None) -> ListenerRule:
+    if outside is None:
+        return rule
+    return rule._replace(refused=outside.problem, conflict=outside.problem.message if outside.conflict else "")
+
+
+@query("route left out")
+def route_left_out(db: Context, class_name: str, kind: Kind[UDPRoute], route: Key) -> Problem | None:
+    """Say why a route has no place in the class's v1alpha1 document: an older one has its name."""
+    holder = next((key for name, key in route_names(db, class_name) if name == route.name), route)
+    if holder == route:
+        return None
+    return Problem(
+        "UnsupportedValue",
+        f"UDPRoute {holder}, which is older, has the same name, and a v1alpha1 document cannot tell them apart: "
+        "rename one",
+    )
+
+
+@query("route names of class")
+def route_names(db: Context, class_name: str) -> tuple[tuple[str, Key], ...]:
+    """Return, for each unqualified route name of a class's document, the oldest route that has it."""
+    found: dict[Key, str] = {}
+    for gateway in served_gateways(db, class_name):
+        for attached in attached_routes(db, gateway):
+            found[attached.key] = age_of_route(db, attached.kind, attached.key)
+    names: dict[str, Key] = {}
+    for key in sorted(found, key=lambda key: (found[key], key)):
+        names.setdefault(key.name, key)
+    return tuple(sorted(names.items()))
+
+
+@query("age of route")
+def age_of_route(db: Context, kind: Kind[UDPRoute], route: Key) -> str:
+    """Return when a route was made, as text that sorts."""
+    found = db.get(kind, route)
+    return found.metadata.creation_timestamp if found else ""

@@ -1,0 +1,229 @@
+"""Listeners: which of a Gateway's listeners can be served, and as what.
+
+Protocol names are normalised first (UDP means TURN-UDP, in any case); then listeners of one transport and port
+conflict, and none of them wins (R5.5). A listener that is refused for a reason of its own leaves the others alone.
+In legacy mode all Gateways of a class share a document, so there the oldest Gateway keeps a port (:mod:`legacy`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from stunnergw.errors import Unknown
+from stunnergw.projection.annotations import TARGET_PORT, own_annotations, port_map
+from stunnergw.projection.classes import ruling
+from stunnergw.projection.problems import Problem
+from stunnergw.projection.queries import query
+from stunnergw.projection.statuses import SupportedKind
+from stunnergw.resources.kinds import GATEWAY
+from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP
+
+if TYPE_CHECKING:
+    from stunnergw.projection.annotations import PortMap
+    from stunnergw.projection.queries import Context
+    from stunnergw.resources.gateways import Listener, RouteNamespaces
+    from stunnergw.resources.metadata import Key
+
+_ALIASES = {"UDP": "TURN-UDP", "TCP": "TURN-TCP", "TLS": "TURN-TLS", "DTLS": "TURN-DTLS"}
+
+TRANSPORTS = {"TURN-UDP": "UDP", "TURN-DTLS": "UDP", "TURN-TCP": "TCP", "TURN-TLS": "TCP"}
+"""The transport under each of stunnerd's protocols."""
+
+ROUTE_KINDS = (SupportedKind(GATEWAY_GROUP, "UDPRoute"), SupportedKind(STUNNER_GROUP, "UDPRoute"))
+"""The kinds of route that all our listeners can take (R6.4)."""
+
+HEALTH_PORT = 8086
+METRICS_PORT = 8080
+
+
+class ListenerRule(NamedTuple):
+    """A listener, judged."""
+
+    name: str
+    protocol: str
+    """Normalised; empty where it is none of ours."""
+    written_protocol: str
+    transport: str
+    """UDP or TCP; empty where the protocol is none of ours."""
+    port: int
+    document_port: int
+    """The port that stunnerd binds."""
+    supported_kinds: tuple[SupportedKind, ...]
+    refused: Problem | None = None
+    """Accepted=False, for this."""
+    conflict: str = ""
+    """The message of Conflicted=True; empty where there is no conflict."""
+    unresolved: Problem | None = None
+    """ResolvedRefs=False, for this."""
+    withheld: Problem | None = None
+    """Accepted, and yet not to be served: Programmed=False, for this."""
+    notes: tuple[str, ...] = ()
+    """What its author should know though it is served."""
+
+    @property
+    def rendered(self) -> bool:
+        """It goes into the document and the Service."""
+        return self.refused is None and self.withheld is None
+
+    @property
+    def socket(self) -> tuple[str, int]:
+        """Transport and port that stunnerd binds."""
+        return self.transport, self.document_port
+
+
+def normalise(protocol: str) -> str:
+    """Return stunnerd's name of a protocol, or an empty text where it knows none."""
+    upper = protocol.upper()
+    upper = _ALIASES.get(upper, upper)
+    return upper if upper in TRANSPORTS else ""
+
+
+@query("own listeners")
+def own_listeners(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
+    """Judge the listeners of a Gateway on their own merits, in the order of its spec."""
+    found = db.get(GATEWAY, gateway)
+    specs = found.spec.listeners if found else ()
+    sockets = Counter(_socket(spec) for spec in specs)
+    rules = [_judge(spec, crowded=sockets[_socket(spec)] > 1) for spec in specs]
+    targets = port_map(own_annotations(db, gateway), TARGET_PORT, frozenset(spec.name for spec in specs))
+    rules = _with_targets(rules, targets)
+    reserved = reserved_ports(db, gateway)
+    return tuple(_reserve(rule, reserved) for rule in rules)
+
+
+def _socket(spec: Listener) -> tuple[str, int]:
+    transport = TRANSPORTS.get(normalise(spec.protocol))
+    # Those that are none of ours conflict with nobody.
+    return (transport, spec.port) if transport else (f"{spec.protocol} {spec.name}", spec.port)
+
+
+def _judge(spec: Listener, *, crowded: bool) -> ListenerRule:
+    protocol = normalise(spec.protocol)
+    supported, unresolved = _kinds(spec, protocol)
+    conflict = _conflict(spec) if crowded else ""
+    return ListenerRule(
+        name=spec.name,
+        protocol=protocol,
+        written_protocol=spec.protocol.upper(),
+        transport=TRANSPORTS.get(protocol, ""),
+        port=spec.port,
+        document_port=spec.port,
+        supported_kinds=supported,
+        refused=_refusal(spec, protocol, conflict),
+        conflict=conflict,
+        unresolved=unresolved,
+        withheld=_withheld(spec, protocol),
+    )
+
+
+def _conflict(spec: Listener) -> str:
+    transport = TRANSPORTS[normalise(spec.protocol)]
+    return (
+        f"another listener of this Gateway has {transport} port {spec.port} too: "
+        f"give listener {spec.name} a port of its own"
+    )
+
+
+def _refusal(spec: Listener, protocol: str, conflict: str) -> Problem | None:
+    if not protocol:
+        known = ", ".join((*_ALIASES, *TRANSPORTS))
+        return Problem(
+            "UnsupportedProtocol", f"protocol {spec.protocol} of listener {spec.name} is not served: use one of {known}"
+        )
+    return Problem("PortUnavailable", conflict) if conflict else None
+
+
+def _kinds(spec: Listener, protocol: str) -> tuple[tuple[SupportedKind, ...], Problem | None]:
+    """Return the route kinds that the listener takes, and what is wrong with those it asks for (R5.12, R5.13)."""
+    ours = ROUTE_KINDS if protocol else ()
+    asked = spec.allowed_routes.kinds if spec.allowed_routes else ()
+    if not asked:
+        return ours, None
+    named = {SupportedKind(kind.group, kind.kind) for kind in asked}
+    strange = sorted(f"{kind.group}/{kind.kind}" for kind in named.difference(ROUTE_KINDS))
+    problem = Problem(
+        "InvalidRouteKinds",
+        f"allowedRoutes.kinds of listener {spec.name} names {', '.join(strange)}: only UDPRoute "
+        f"of {GATEWAY_GROUP} or {STUNNER_GROUP} can be served",
+    )
+    return tuple(kind for kind in ours if kind in named), problem if strange else None
+
+
+def _withheld(spec: Listener, protocol: str) -> Problem | None:
+    if protocol in ("TURN-TLS", "TURN-DTLS"):
+        return Problem(
+            "Invalid",
+            f"listener {spec.name} needs a certificate, and this version reads no Secrets: use TURN-UDP or TURN-TCP",
+        )
+    namespaces = spec.allowed_routes.namespaces if spec.allowed_routes else None
+    if namespaces and namespaces.from_ == "Selector" and not _selects(namespaces):
+        return Problem(
+            "Invalid",
+            f"allowedRoutes.namespaces of listener {spec.name} says from: Selector without a selector: add one",
+        )
+    return None
+
+
+def _selects(namespaces: RouteNamespaces) -> bool:
+    selector = namespaces.selector
+    return selector is not None and bool(selector.match_labels or selector.match_expressions)
+
+
+# -- the ports that stunnerd binds ---------------------------------------------------------------------------------
+
+
+def _with_targets(rules: list[ListenerRule], targets: PortMap) -> list[ListenerRule]:
+    """Give listeners the target ports that the annotation asks for, unless two would then share a socket."""
+    honoured = {rule.name: targets.port(rule.name) for rule in rules if rule.transport and targets.port(rule.name)}
+    dropped: set[str] = set()
+    while crowded := _crowded(rules, honoured):
+        # Own ports are distinct, so taking target ports back comes to an end.
+        dropped |= crowded
+        honoured = {name: port for name, port in honoured.items() if name not in crowded}
+    return [
+        rule._replace(
+            document_port=honoured.get(rule.name, rule.port),
+            notes=(*rule.notes, *targets.said(rule.name), *_taken_back(rule, dropped)),
+        )
+        for rule in rules
+    ]
+
+
+def _crowded(rules: list[ListenerRule], honoured: dict[str, int]) -> set[str]:
+    """Return the listeners whose target port another listener would bind, too."""
+    bound = Counter(
+        (rule.transport, honoured.get(rule.name, rule.port)) for rule in rules if rule.transport and not rule.refused
+    )
+    return {
+        rule.name
+        for rule in rules
+        if rule.name in honoured and bound[rule.transport, honoured[rule.name]] > 1
+    }
+
+
+def _taken_back(rule: ListenerRule, dropped: set[str]) -> tuple[str, ...]:
+    if rule.name not in dropped:
+        return ()
+    return (f"annotation {TARGET_PORT} is ignored for listener {rule.name}: another listener would bind that port, too",)
+
+
+@query("reserved ports")
+def reserved_ports(db: Context, gateway: Key) -> tuple[int, ...]:
+    """Return the TCP ports that stunnerd itself listens on: health checks, and metrics where they are on."""
+    try:
+        ruled = ruling(db, gateway)
+    except Unknown:
+        ruled = None
+    dataplane = ruled.parameters.dataplane if ruled else None
+    if dataplane is None:
+        return (HEALTH_PORT,)
+    ports = () if dataplane.spec.disable_health_check else (HEALTH_PORT,)
+    return (*ports, METRICS_PORT) if dataplane.spec.enable_metrics_endpoint else ports
+
+
+def _reserve(rule: ListenerRule, reserved: tuple[int, ...]) -> ListenerRule:
+    if rule.refused or rule.transport != "TCP" or rule.document_port not in reserved:
+        return rule
+    message = f"stunnerd itself listens on TCP port {rule.document_port}: give listener {rule.name} another port"
+    return rule._replace(refused=Problem("PortUnavailable", message))

@@ -1,0 +1,17 @@
+"""Why something is not as its author meant it: a reason for machines, a sentence for people."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """A reason of the Gateway API and a sentence that names the object, the field and the remedy."""
+
+    reason: str
+    message: str
+
+
+def sentence(*parts: str) -> str:
+    """Join the parts that say something into one message."""
+    return "; ".join(part for part in parts if part)

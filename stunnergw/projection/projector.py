@@ -1,0 +1,132 @@
+"""The projector: it alone folds events into the store, and it keeps the snapshot up to date.
+
+Events wake it; it waits a moment for more (5 ms from the first, so that a steady stream does not wait for quiet), folds
+all that is there and runs the projection in slices of 5 ms, between which others get the loop. During a run nothing is
+folded, so a projection never sees a store that moves. Each new snapshot goes to the subscribers at once.
+
+Nothing is projected before every kind is listed: a partial view would take away what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, final
+
+from stunnergw.dataplane.documents import Document
+from stunnergw.events.types import Projected
+from stunnergw.projection.bodies import OwnedObject
+from stunnergw.projection.outputs import Undecided, Want
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stunnergw.events.log import EventLog
+    from stunnergw.projection.projecting import Projection
+    from stunnergw.projection.snapshots import Snapshot
+    from stunnergw.store.store import Input, Store
+
+SLICE = 0.005
+"""Seconds of work between two chances for others: yielding costs them about two slices."""
+
+
+@final
+class Projector:
+    """Folds, projects, publishes. ``clock`` counts seconds; ``throttle`` is the wait after the first event."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        store: Store,
+        projection: Projection,
+        clock: Callable[[], float],
+        throttle: float = 0.005,
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._projection = projection
+        self._clock = clock
+        self._throttle = throttle
+        self._subscribers: list[Callable[[Snapshot], None]] = []
+        self._dirty: dict[Input, int] = {}
+        self.latest: Snapshot | None = None
+        self.runs = 0
+        self.progress = clock()
+        """When the loop last came round, for the liveness check."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that is in the log has been taken in."""
+        return self._log.folded == self._log.last
+
+    def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Have ``callback`` called with each new snapshot, in the loop; returns how to end that."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
+
+    async def run(self) -> None:
+        """Fold and project for ever."""
+        while True:
+            await self._log.wait(after=self._log.folded)
+            if self._throttle:
+                await asyncio.sleep(self._throttle)
+            await self.project()
+
+    async def project(self) -> None:
+        """Fold what waits, and run the projection if that changed anything."""
+        self._fold()
+        self.progress = self._clock()
+        if self._store.waiting_for() or (self.latest is not None and not self._dirty):
+            return
+        dirty, self._dirty = self._dirty, {}
+        await self._work(self._projection.steps(dirty))
+        self._publish(self._projection.snapshot)
+
+    def _fold(self) -> None:
+        waiting = self._log.since(self._log.folded)
+        self._dirty.update(self._store.fold(waiting))
+        self._log.mark_folded(self._store.seq)
+
+    async def _work(self, steps: Iterator[None]) -> None:
+        until = self._clock() + SLICE
+        for _ in steps:
+            if self._clock() >= until:
+                await asyncio.sleep(0)
+                self.progress = self._clock()
+                until = self.progress + SLICE
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self.latest = snapshot
+        self.runs += 1
+        for callback in list(self._subscribers):
+            callback(snapshot)
+        # Told of last: clients should not wait for a hash.
+        self._log.append([_projected(snapshot)], source="projector")
+
+
+def _projected(snapshot: Snapshot) -> Projected:
+    changed = snapshot.changed
+    slots: list[tuple[str, Any]] = [(f"config {slot}", snapshot.configs.get(slot)) for slot in changed.configs]
+    slots += [(f"{slot.kind} of {slot.owner}", snapshot.objects.get(slot)) for slot in changed.objects]
+    slots += [(f"status of {slot.kind.name} {slot.key}", snapshot.statuses.get(slot)) for slot in changed.statuses]
+    return Projected(
+        snapshot=snapshot.seq,
+        changed=tuple(sorted((label, version_of(output)) for label, output in slots)),
+        held=tuple(sorted(snapshot.held)),
+    )
+
+
+def version_of(output: Any) -> str:
+    """Return 16 hex digits that tell one wanted output from another; a word where none is wanted."""
+    match output:
+        case None:
+            return "absent"
+        case Undecided():
+            return "undecided"
+        case Want(value=Document() as document):
+            return document.version
+        case Want(value=OwnedObject() as body):
+            return blake2b(body.body, digest_size=8).hexdigest()
+    # A status is made of tuples of text and numbers: its repr is as good as its JSON, and holds no secret.
+    return blake2b(repr(output).encode(), digest_size=8).hexdigest()

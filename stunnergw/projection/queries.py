@@ -1,0 +1,445 @@
+"""The engine: queries that remember what they read.
+
+A *query* is a pure function of a :class:`Context` and some names. It reads the store through the context and other
+queries by calling them; the engine records both. When inputs change, the results that rest on them are marked, what is
+wanted is worked out again, and a result that comes out equal stops there (early cutoff). So a changed EndpointSlice
+recomputes one route and the Gateways it attaches to, however many others there are. A result that nothing reads any
+more is dropped.
+
+This is push-dirty with reverse edges: marking costs what depends on the change, never what is stored. A query that
+raises is contained: whatever rests on it is undecided, all else goes on.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast, final
+
+from stunnergw.errors import Unknown
+from stunnergw.projection.causes import MOST_PARTS, Cause, Subject
+from stunnergw.projection.outputs import Undecided
+from stunnergw.resources.metadata import Key, KubernetesObject
+from stunnergw.store.store import Get, Input, Select, Versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.settings import Decisions
+    from stunnergw.store.indexes import Index
+    from stunnergw.store.store import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T", bound=KubernetesObject)
+I = TypeVar("I")  # noqa: E741 (an index's item)
+
+
+class ImpureQuery(Exception):
+    """A query gave two results for the same inputs. Only rechecking engines look for it."""
+
+
+class Held(NamedTuple):
+    """The input that is one entry of what is held."""
+
+    table: str
+    key: Hashable
+
+    def __str__(self) -> str:
+        return f"held {self.table} {self.key}"
+
+
+class State(IntEnum):
+    """What is known of a result."""
+
+    CLEAN = 0
+    """It is right."""
+    CHECK = 1
+    """Something below may have changed."""
+    DIRTY = 2
+    """Something it read has changed; also before the first computation."""
+    RUNNING = 3
+
+
+@final
+class Query(Generic[P, R]):
+    """A pure function whose results are remembered, called as ``query(db, …)``."""
+
+    def __init__(self, function: Callable[Concatenate[Context, P], R], *, label: str) -> None:
+        self.function: Callable[..., R] = function
+        self.label = label
+        self.__doc__ = function.__doc__
+
+    def __call__(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the result.
+
+        Raises:
+            Unknown: it cannot be decided, or the query raised.
+        """
+        return cast("R", db.call(self, args))
+
+    def attempt(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R | Undecided:
+        """Return the result, or that it is undecided."""
+        try:
+            return cast("R", db.call(self, args))
+        except Unknown as unknown:
+            return Undecided(unknown.reason)
+
+    def __repr__(self) -> str:
+        return f"<query {self.label}>"
+
+
+def query(label: str) -> Callable[[Callable[Concatenate[Context, P], R]], Query[P, R]]:
+    """Make a query of a function. ``label`` names it to a person: ``cluster``."""
+    return lambda function: Query(function, label=label)
+
+
+class _Leaf:
+    """An input that some result read."""
+
+    __slots__ = ("read", "run", "seq", "users")
+
+    def __init__(self, read: Input | Held) -> None:
+        self.read = read
+        self.users: dict[_Node, None] = {}
+        self.run = -1
+        self.seq = 0
+
+    @property
+    def cause(self) -> Cause:
+        return Cause(self.read, self.seq, True)
+
+
+class _Node:
+    """A remembered result."""
+
+    __slots__ = ("args", "cause", "failed", "query", "reads", "run", "state", "users", "value")
+
+    def __init__(self, made_by: Query[Any, Any], args: tuple[Any, ...]) -> None:
+        self.query = made_by
+        self.args = args
+        self.state = State.DIRTY
+        self.value: Any = _NEVER
+        self.failed = False
+        self.reads: tuple[_Leaf | _Node, ...] = ()
+        self.users: dict[_Node, None] = {}
+        self.run = -1
+        self.cause: Cause | None = None
+
+    @property
+    def label(self) -> str:
+        return str(Subject(self.query.label, self.args))
+
+
+class _Never:
+    """The value of a result before its first computation; equal to nothing."""
+
+
+_NEVER = _Never()
+
+
+class Root(NamedTuple):
+    """A result that is wanted for its own sake."""
+
+    query: Query[Any, Any]
+    args: tuple[Any, ...]
+
+
+class Result(NamedTuple):
+    """A wanted result that changed."""
+
+    root: Root
+    value: Any
+    """What the query returned, or Undecided where it raised."""
+    cause: Cause
+
+
+@final
+class Context:
+    """What a query may see: the store, what is held, the settings that decide, and other queries."""
+
+    __slots__ = ("_engine", "settings")
+
+    def __init__(self, engine: Engine, settings: Decisions) -> None:
+        self._engine = engine
+        self.settings = settings
+
+    def get(self, kind: Kind[T], key: Key) -> T | None:
+        """Return an object; that there is none is something to depend on, too."""
+        self._engine.note(Get(kind, key))
+        return self._engine.store.get(kind, key)
+
+    def select(self, index: Index[T, I], value: Hashable) -> tuple[I, ...]:
+        """Return what an index holds under a value, sorted."""
+        self._engine.note(Select(index, value))
+        return self._engine.store.select(index, value)
+
+    def versions(self, kind: Kind[Any]) -> tuple[str, ...]:
+        """Return the served versions of a kind; empty where it is not served."""
+        self._engine.note(Versions(kind))
+        return self._engine.store.versions(kind)
+
+    def held(self, table: str, key: Hashable) -> Any:
+        """Return what is held under a key, or None."""
+        self._engine.note(Held(table, key))
+        return self._engine.held.get((table, key))
+
+    def call(self, wanted: Query[Any, Any], args: tuple[Any, ...]) -> Any:
+        """Return another query's result. For :class:`Query` alone."""
+        return self._engine.call(wanted, args)
+
+
+@final
+class Engine:
+    """Remembers results, and works out again those whose inputs changed.
+
+    ``on_failure`` is told of each query that raised something other than Unknown. With ``recheck``, every query runs
+    twice and must give the same (for tests).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Decisions,
+        on_failure: Callable[[str, Exception], None],
+        recheck: bool = False,
+    ) -> None:
+        self.store = store
+        self.held: dict[tuple[str, Hashable], Any] = {}
+        self._context = Context(self, settings)
+        self._on_failure = on_failure
+        self._recheck = recheck
+        self._nodes: dict[Query[Any, Any], dict[tuple[Any, ...], _Node]] = {}
+        self._leaves: dict[Input | Held, _Leaf] = {}
+        self._roots: set[_Node] = set()
+        self._pending: dict[_Node, None] = {}
+        self._orphans: dict[_Node, None] = {}
+        self._reading: list[dict[_Leaf | _Node, None]] = []
+        self._run = 0
+        self._changed: dict[Input | Held, int] = {}
+        self.failures = 0
+        """Queries that have raised so far."""
+
+    @property
+    def size(self) -> int:
+        """How many results are remembered."""
+        return sum(len(nodes) for nodes in self._nodes.values())
+
+    # -- what is wanted ----------------------------------------------------------------------------------------
+
+    def want(self, root: Root) -> None:
+        """Keep ``root`` up to date from now on."""
+        node = self._node(root.query, root.args)
+        if node not in self._roots:
+            self._roots.add(node)
+            self._pending[node] = None
+
+    def unwant(self, root: Root) -> None:
+        """No longer keep ``root`` up to date; what only it read is dropped at the end of the run."""
+        node = self._nodes.get(root.query, {}).get(root.args)
+        if node is not None and node in self._roots:
+            self._roots.discard(node)
+            self._pending.pop(node, None)
+            self._forsaken(node)
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin a run: what changes from here on counts as changed in it."""
+        self._run += 1
+        self._changed = {}
+
+    def mark(self, changed: Mapping[Any, int]) -> None:
+        """Say which inputs changed, each with the event that changed it."""
+        self._changed.update(changed)
+        for read, seq in changed.items():
+            leaf = self._leaves.get(read)
+            if leaf is not None:
+                leaf.run, leaf.seq = self._run, seq
+                for user in leaf.users:
+                    self._taint(user)
+
+    def hold(self, table: str, key: Hashable, value: Any) -> None:
+        """Set what is held under a key (None: nothing) and mark what read it."""
+        if value is None:
+            self.held.pop((table, key), None)
+        else:
+            self.held[table, key] = value
+        self.mark({Held(table, key): self.store.seq})
+
+    def refresh(self, wanted: Callable[[Query[Any, Any]], bool]) -> Iterator[Result | None]:
+        """Bring those roots up to date whose query is ``wanted``, and give each that changed.
+
+        A step each: None where a root came out as it was, so that the caller can yield to others in between.
+        """
+        for node in [node for node in self._pending if wanted(node.query)]:
+            if self._pending.pop(node, self) is self:
+                continue
+            self._ensure(node)
+            changed = node.run == self._run
+            yield Result(Root(node.query, node.args), node.value, cast("Cause", node.cause)) if changed else None
+
+    def finish(self) -> None:
+        """End a run: drop what nothing reads any more."""
+        while self._orphans:
+            node, _ = self._orphans.popitem()
+            if node.users or node in self._roots:
+                continue
+            nodes = self._nodes[node.query]
+            if nodes.pop(node.args, None) is None:
+                continue
+            if not nodes:
+                del self._nodes[node.query]
+            self._unlink(node, node.reads)
+
+    # -- why ---------------------------------------------------------------------------------------------------
+
+    def cause(self, root: Root) -> Cause | None:
+        """Return what last changed a remembered result."""
+        node = self._nodes.get(root.query, {}).get(root.args)
+        return node.cause if node else None
+
+    def inputs(self, root: Root) -> list[Cause]:
+        """Return all inputs that a remembered result rests on now, oldest change first."""
+        start = self._nodes.get(root.query, {}).get(root.args)
+        leaves: dict[_Leaf, None] = {}
+        seen: set[_Node] = set()
+        stack: list[_Leaf | _Node] = [start] if start else []
+        while stack:
+            item = stack.pop()
+            if isinstance(item, _Leaf):
+                leaves[item] = None
+            elif item not in seen:
+                seen.add(item)
+                stack.extend(item.reads)
+        found = [Cause(leaf.read, leaf.seq or self._changed_at(leaf.read), True) for leaf in leaves]
+        return sorted(found, key=lambda cause: (cause.seq, cause.label))
+
+    def _changed_at(self, read: Input | Held) -> int:
+        return 0 if isinstance(read, Held) else self.store.changed_at(read)
+
+    # -- for contexts ------------------------------------------------------------------------------------------
+
+    def note(self, read: Input | Held) -> None:
+        """Record that the running query reads an input."""
+        leaf = self._leaves.get(read)
+        if leaf is None:
+            leaf = self._leaves[read] = _Leaf(read)
+            if read in self._changed:
+                leaf.run, leaf.seq = self._run, self._changed[read]
+        self._reading[-1][leaf] = None
+
+    def call(self, wanted: Query[Any, Any], args: tuple[Any, ...]) -> Any:
+        """Return a result for the running query, and record that it reads it."""
+        node = self._node(wanted, args)
+        # Recorded first, so that a circle of queries is taken up again when one of them changes.
+        self._reading[-1][node] = None
+        if node.state is not State.CLEAN:
+            self._ensure(node)
+        if node.failed:
+            raise Unknown(node.value.reason)
+        return node.value
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _node(self, made_by: Query[Any, Any], args: tuple[Any, ...]) -> _Node:
+        nodes = self._nodes.get(made_by)
+        if nodes is None:
+            nodes = self._nodes[made_by] = {}
+        node = nodes.get(args)
+        if node is None:
+            node = nodes[args] = _Node(made_by, args)
+        return node
+
+    def _taint(self, node: _Node) -> None:
+        """Mark ``node`` for recomputation and all that rests on it for checking."""
+        fresh = node.state is State.CLEAN
+        node.state = State.DIRTY
+        stack = [node] if fresh else []
+        while stack:
+            tainted = stack.pop()
+            if tainted in self._roots:
+                self._pending[tainted] = None
+            for user in tainted.users:
+                if user.state is State.CLEAN:
+                    user.state = State.CHECK
+                    stack.append(user)
+
+    def _ensure(self, node: _Node) -> None:
+        if node.state is State.CHECK:
+            for read in node.reads:
+                if self._changes(read):
+                    node.state = State.DIRTY
+                    break
+            else:
+                node.state = State.CLEAN
+                return
+        if node.state is State.RUNNING:
+            raise RecursionError(f"{node.label} depends on itself")
+        self._compute(node)
+
+    def _changes(self, read: _Leaf | _Node) -> bool:
+        """Bring a read up to date and say whether it changed in this run."""
+        if isinstance(read, _Node):
+            if read.state is State.RUNNING:
+                return True  # a circle: computing the reader again says so
+            if read.state is not State.CLEAN:
+                self._ensure(read)
+        return read.run == self._run
+
+    def _compute(self, node: _Node) -> None:
+        node.state = State.RUNNING
+        value, failed, reads = self._evaluate(node)
+        if self._recheck:
+            again = self._evaluate(node)
+            if (value, failed, reads.keys()) != (again[0], again[1], again[2].keys()):
+                raise ImpureQuery(f"{node.label} gave {value!r}, then {again[0]!r}")
+        before = node.reads
+        self._link(node, reads)
+        node.state = State.CLEAN
+        if failed is node.failed and type(value) is type(node.value) and value == node.value:
+            return
+        node.value, node.failed, node.run = value, failed, self._run
+        node.cause = self._explain(node, before)
+
+    def _evaluate(self, node: _Node) -> tuple[Any, bool, dict[_Leaf | _Node, None]]:
+        reads: dict[_Leaf | _Node, None] = {}
+        self._reading.append(reads)
+        try:
+            return node.query.function(self._context, *node.args), False, reads
+        except Unknown as unknown:
+            return Undecided(unknown.reason), True, reads
+        except ImpureQuery:
+            raise
+        except Exception as error:  # noqa: BLE001  contained: one Gateway's trouble is not another's
+            self.failures += 1
+            self._on_failure(node.label, error)
+            return Undecided(f"working out {node.label} failed with {type(error).__name__}"), True, reads
+        finally:
+            self._reading.pop()
+
+    def _link(self, node: _Node, reads: dict[_Leaf | _Node, None]) -> None:
+        for read in reads:
+            read.users[node] = None
+        self._unlink(node, [read for read in node.reads if read not in reads])
+        node.reads = tuple(reads)
+
+    def _unlink(self, node: _Node, reads: Iterable[_Leaf | _Node]) -> None:
+        for read in reads:
+            read.users.pop(node, None)
+            if not read.users:
+                self._forsaken(read)
+
+    def _forsaken(self, item: _Leaf | _Node) -> None:
+        if isinstance(item, _Leaf):
+            self._leaves.pop(item.read, None)
+        else:
+            self._orphans[item] = None
+
+    def _explain(self, node: _Node, before: Iterable[_Leaf | _Node]) -> Cause:
+        run = self._run
+        parts = [read.cause for read in node.reads if read.run == run]
+        parts += [read.cause for read in before if read.run == run and read not in node.reads]
+        known = tuple(part for part in parts[:MOST_PARTS] if part is not None)
+        return Cause(Subject(node.query.label, node.args), self.store.seq, False, known)

@@ -1,0 +1,106 @@
+"""Statuses of UDPRoutes: one entry for each parentRef of ours (R6.2 to R6.13).
+
+A parent that is gone, or another controller's, has no entry of ours. The entry for a Gateway whose class is missing, or
+ours and not accepted, stays as stored: undecided.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stunnergw.projection.attachments import attachment, masked, parent_key
+from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
+from stunnergw.projection.clusters import cluster
+from stunnergw.projection.conditions import positive
+from stunnergw.projection.legacy import route_left_out
+from stunnergw.projection.outputs import ABSENT, Undecided, Want
+from stunnergw.projection.problems import Problem, sentence
+from stunnergw.projection.queries import query
+from stunnergw.projection.statuses import ParentStatus, RouteStatus
+from stunnergw.resources.kinds import GATEWAY
+
+if TYPE_CHECKING:
+    from stunnergw.projection.classes import Parameters
+    from stunnergw.projection.outputs import Output
+    from stunnergw.projection.queries import Context
+    from stunnergw.projection.statuses import Condition, Conditions
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.metadata import Key
+    from stunnergw.resources.routes import UDPRoute
+
+
+@query("status of UDPRoute")
+def route_status(db: Context, kind: Kind[UDPRoute], route: Key) -> Output[RouteStatus]:
+    """Work out our entries in a route's status, in the order of its parentRefs."""
+    found = db.get(kind, route)
+    if found is None:
+        return ABSENT
+    parents = tuple(
+        ParentStatus(parent, _entry(db, kind, found, index)) for index, parent in enumerate(found.spec.parent_refs)
+    )
+    return Want(RouteStatus(db.settings.controller_name, parents))
+
+
+def _entry(db: Context, kind: Kind[UDPRoute], route: UDPRoute, index: int) -> Output[Conditions]:
+    key = route.metadata.key
+    gateway = parent_key(key, route.spec.parent_refs[index])
+    named = class_named(db, gateway) if gateway else None
+    if gateway is None or named is None:
+        return ABSENT
+    today = class_today(db, named)
+    match today:
+        case None:
+            return Undecided(f"GatewayClass {named} of Gateway {gateway} not found")
+        case Foreign():
+            return ABSENT
+        case Broken():
+            return Undecided(f"GatewayClass {named} of Gateway {gateway} is not accepted")
+        case Accepted():
+            return Want(_conditions(db, kind, route, index, gateway, today.parameters))
+
+
+@query("class named by Gateway")
+def class_named(db: Context, gateway: Key) -> str | None:
+    """Return the class that a Gateway names; None where there is no such Gateway."""
+    found = db.get(GATEWAY, gateway)
+    return found.spec.gateway_class_name if found else None
+
+
+def _conditions(
+    db: Context, kind: Kind[UDPRoute], route: UDPRoute, index: int, gateway: Key, parameters: Parameters
+) -> Conditions:
+    key, generation = route.metadata.key, route.metadata.generation
+    refused = _refusal(db, kind, key, index, parameters)
+    accepted = positive(
+        "Accepted",
+        refused,
+        message=f"attached to Gateway {gateway}: {_listeners(db, kind, key, index)}",
+        generation=generation,
+    )
+    return (accepted, _resolved(db, kind, key, parameters, generation))
+
+
+def _refusal(db: Context, kind: Kind[UDPRoute], route: Key, index: int, parameters: Parameters) -> Problem | None:
+    if masked(db, kind, route):
+        message = (
+            f"the stunner.l7mp.io UDPRoute {route} has the same name and is served in its place: "
+            "delete or rename one of the two"
+        )
+        return Problem("Pending", message)
+    refused = attachment(db, kind, route, index).refused
+    if refused is None and parameters.spelling == "v1alpha1":
+        return route_left_out(db, parameters.class_name, kind, route)
+    return refused
+
+
+def _listeners(db: Context, kind: Kind[UDPRoute], route: Key, index: int) -> str:
+    names = attachment(db, kind, route, index).listeners
+    return f"listener {names[0]}" if len(names) == 1 else f"listeners {', '.join(names)}"
+
+
+def _resolved(db: Context, kind: Kind[UDPRoute], route: Key, parameters: Parameters, generation: int) -> Condition:
+    found = cluster(db, kind, route, parameters.discovery)
+    problem = found.problem and Problem(found.problem.reason, sentence(found.problem.message, *found.notes))
+    return positive(
+        "ResolvedRefs", problem, message=sentence("all backendRefs resolve", *found.notes), generation=generation
+    )

@@ -1,0 +1,224 @@
+"""The Service that exposes a Gateway, and in legacy mode the ConfigMap that carries a class's document.
+
+Only what the Gateway and its annotations decide is in it: what the cluster assigns (node ports, families, class) stays
+the cluster's, and server-side apply takes away what its source no longer says.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any
+
+from stunnergw.errors import Unknown
+from stunnergw.projection import annotations as steer
+from stunnergw.projection.annotations import is_true, service_annotations
+from stunnergw.projection.bodies import OwnedObject, owned
+from stunnergw.projection.classes import ruling
+from stunnergw.projection.configs import class_config, class_parameters
+from stunnergw.projection.exposing import (
+    OWNED_BY,
+    RELATED_NAME,
+    RELATED_NAMESPACE,
+    fitting_name,
+    label_value,
+    service_name,
+    service_type,
+)
+from stunnergw.projection.legacy import listeners
+from stunnergw.projection.outputs import ABSENT, Want
+from stunnergw.projection.queries import query
+from stunnergw.projection.serviceports import service_ports
+from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
+from stunnergw.resources.metadata import Key
+from stunnergw.settings import DataplaneMode
+from stunnergw.store.indexes import RELATED_GATEWAY
+
+if TYPE_CHECKING:
+    from stunnergw.projection.outputs import Output
+    from stunnergw.projection.queries import Context
+    from stunnergw.projection.serviceports import WantedPort
+    from stunnergw.resources.gateways import Gateway
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.metadata import ObjectMeta
+    from stunnergw.resources.modelling import FrozenMap
+
+GATEWAY_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
+CLASS_NAME_LABEL = "gateway.networking.k8s.io/gateway-class-name"
+
+HEALTH_CHECK_PORT_NAME = "gateway-health-check"
+_HEALTH_PORT = re.compile(r"service\.beta\.kubernetes\.io/.*health.*port")
+_HEALTH_PROTOCOL = re.compile(r"service\.beta\.kubernetes\.io/.*health.*protocol")
+
+
+@query("Service")
+def service(db: Context, gateway: Key) -> Output[OwnedObject]:
+    """Work out the Service of a Gateway.
+
+    Raises:
+        Unknown: the class cannot be told, or no listener can be served.
+    """
+    found, ruled = db.get(GATEWAY, gateway), ruling(db, gateway)
+    if found is None or ruled is None:
+        return ABSENT
+    kind = service_type(db, gateway).type
+    if not kind:
+        return ABSENT
+    if not any(rule.rendered for rule in listeners(db, gateway)):
+        raise Unknown(f"no listener of Gateway {gateway} can be served: its Service stays as it is")
+    if kind == "ExternalName" and not external_name(found):
+        raise Unknown(missing_external_name(gateway))
+    return Want(owned(_service_body(db, gateway, found, kind)))
+
+
+def external_name(gateway: Gateway) -> str:
+    """Return the host name that an ExternalName Service is to have."""
+    first = gateway.spec.addresses[0] if gateway.spec.addresses else None
+    return first.value if first and first.type == "Hostname" else ""
+
+
+def missing_external_name(gateway: Key) -> str:
+    """Say what a Service of type ExternalName lacks."""
+    return f"Gateway {gateway} asks for a Service of type ExternalName: give spec.addresses an entry of type Hostname"
+
+
+def _service_body(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": service_name(db, key),
+            "namespace": key.namespace,
+            "labels": _labels(gateway),
+            "annotations": _annotations(db, key, gateway),
+            "ownerReferences": [owner_reference(db, GATEWAY, gateway.metadata)],
+        },
+        "spec": _service_spec(db, key, gateway, kind),
+    }
+
+
+def owner_reference(db: Context, kind: Kind[Any], owner: ObjectMeta) -> dict[str, Any]:
+    """Return the entry that makes a Gateway or GatewayClass an owner, in the preferred version that is served."""
+    served = db.versions(kind)
+    version = next((version for version in kind.versions if version in served), kind.versions[0])
+    return {"apiVersion": kind.api_version(version), "kind": kind.kind, "name": owner.name, "uid": owner.uid}
+
+
+def _labels(gateway: Gateway) -> dict[str, str]:
+    infrastructure = gateway.spec.infrastructure
+    key = gateway.metadata.key
+    return {
+        **(infrastructure.labels if infrastructure else {}),
+        OWNED_BY: "stunner",
+        RELATED_NAMESPACE: label_value(key.namespace),
+        RELATED_NAME: label_value(key.name),
+        GATEWAY_NAME_LABEL: label_value(key.name),
+        CLASS_NAME_LABEL: label_value(gateway.spec.gateway_class_name),
+    }
+
+
+def _annotations(db: Context, key: Key, gateway: Gateway) -> dict[str, str]:
+    infrastructure = gateway.spec.infrastructure
+    return {
+        **service_annotations(db, key),
+        **(infrastructure.annotations if infrastructure else {}),
+        RELATED_GATEWAY: str(key),
+    }
+
+
+def _service_spec(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[str, Any]:
+    merged = service_annotations(db, key)
+    spec: dict[str, Any] = {
+        "type": kind,
+        "selector": _selector(db, key),
+        "ports": [_port(port) for port in service_ports(db, key).ports] + _health_port(merged, kind),
+        "sessionAffinity": "None" if is_true(merged, steer.NO_SESSION_AFFINITY) else "ClientIP",
+    }
+    local = merged.get(steer.TRAFFIC_POLICY, "").strip().lower() == "local"
+    if local and kind in ("NodePort", "LoadBalancer"):
+        spec["externalTrafficPolicy"] = "Local"
+    if kind == "ExternalName":
+        spec["externalName"] = external_name(gateway)
+    return spec | _load_balancer(gateway, merged, kind)
+
+
+def _selector(db: Context, key: Key) -> dict[str, str]:
+    if db.settings.dataplane_mode is not DataplaneMode.MANAGED:
+        return {"app": "stunner"}
+    return {
+        "app": "stunner",
+        RELATED_NAME: label_value(key.name),
+        RELATED_NAMESPACE: label_value(key.namespace),
+    }
+
+
+def _port(port: WantedPort) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "name": fitting_name(port.listener),
+        "protocol": port.transport,
+        "port": port.port,
+        # Always said: a target port left to its default stays at the old number when the listener moves.
+        "targetPort": port.target,
+    }
+    return body | ({"nodePort": port.node_port} if port.node_port else {})
+
+
+def _health_port(merged: FrozenMap, kind: str) -> list[dict[str, Any]]:
+    """Return the port that a cloud's health check asks, where annotations name it and its protocol."""
+    if kind != "LoadBalancer" or is_true(merged, steer.NO_HEALTH_CHECK_PORT):
+        return []
+    port = next((text for name, text in merged.items() if _HEALTH_PORT.fullmatch(name) and text.isdecimal()), "")
+    speaks = any(text.upper() in ("TCP", "HTTP") for name, text in merged.items() if _HEALTH_PROTOCOL.fullmatch(name))
+    if not port or not speaks or not 1 <= int(port) <= 65535:
+        return []
+    return [{"name": HEALTH_CHECK_PORT_NAME, "protocol": "TCP", "port": int(port), "targetPort": int(port)}]
+
+
+def _load_balancer(gateway: Gateway, merged: FrozenMap, kind: str) -> dict[str, Any]:
+    spec: dict[str, Any] = {}
+    if merged.get(steer.IP_FAMILY_POLICY):
+        spec["ipFamilyPolicy"] = merged[steer.IP_FAMILY_POLICY]
+    if kind != "LoadBalancer":
+        return spec
+    first = gateway.spec.addresses[0].value if gateway.spec.addresses else ""
+    if first and _is_ip(first):
+        spec["loadBalancerIP"] = first
+    if merged.get(steer.LOAD_BALANCER_CLASS):
+        spec["loadBalancerClass"] = merged[steer.LOAD_BALANCER_CLASS]
+    ranges = [part.strip() for part in merged.get(steer.SOURCE_RANGES, "").split(",") if part.strip()]
+    return spec | ({"loadBalancerSourceRanges": ranges} if ranges else {})
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@query("ConfigMap")
+def config_map(db: Context, class_name: str) -> Output[OwnedObject]:
+    """Work out the ConfigMap that carries a class's document (legacy mode).
+
+    Raises:
+        Unknown: the class is missing, or broken with nothing held.
+    """
+    parameters, found = class_parameters(db, class_name), class_config(db, class_name)
+    gateway_class = db.get(GATEWAY_CLASS, Key("", class_name))
+    if parameters is None or gateway_class is None or not isinstance(found, Want):
+        return ABSENT
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": parameters.config_map,
+            "namespace": parameters.config.namespace,
+            "labels": {OWNED_BY: "stunner"},
+            "annotations": {RELATED_GATEWAY: f"/{class_name}"},
+            # The class, not the GatewayConfig: with that deleted, what stunnerd lives by must not go too.
+            "ownerReferences": [owner_reference(db, GATEWAY_CLASS, gateway_class.metadata)],
+        },
+        "data": {"stunnerd.conf": found.value.as_secret()},
+    }
+    return Want(owned(body))
