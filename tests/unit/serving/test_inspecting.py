@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stunnergw.projection.outputs import ABSENT, Undecided, Want
+from stunnergw.projection.snapshots import StatusSlot
+from stunnergw.projection.statuses import (
+    AssignedAddress,
+    ClassStatus,
+    Condition,
+    GatewayStatus,
+    ListenerStatus,
+    ParentStatus,
+    RouteStatus,
+)
+from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, UDP_ROUTE
+from stunnergw.resources.metadata import Key
+from stunnergw.resources.routes import ParentReference
+from stunnergw.serving.inspecting import _is_ours
+from tests.support.plain_http import Response, fetch
+from tests.unit.serving.stage import CORE, EDGE, Stage, document, serving, watching
+
+TRUE = Condition("Accepted", "True", "Accepted", "fine", 1)
+ROUTE = Key("media", "sfu")
+
+
+def statuses() -> dict[StatusSlot, Any]:
+    listener = ListenerStatus("udp", 1, (), (TRUE,))
+    parents = (
+        ParentStatus(ParentReference(name="edge"), Want((TRUE,))),
+        ParentStatus(ParentReference(name="core"), Undecided("its class is missing")),
+        ParentStatus(ParentReference(name="gone"), ABSENT),
+    )
+    return {
+        StatusSlot(GATEWAY_CLASS, Key("", "stunner")): Want(ClassStatus((TRUE,))),
+        StatusSlot(GATEWAY, EDGE): Want(
+            GatewayStatus((AssignedAddress("IPAddress", "1.2.3.4"),), (TRUE,), (listener,))
+        ),
+        StatusSlot(GATEWAY, CORE): Undecided("its class is missing"),
+        StatusSlot(UDP_ROUTE, ROUTE): Want(RouteStatus("stunner.l7mp.io/gateway-operator", parents)),
+    }
+
+
+async def status(stage: Stage) -> Any:
+    response = await fetch(stage.inspection, "/status")
+    assert response.status == 200
+    assert b"s3cret" not in response.body
+    return json.loads(response.body)
+
+
+async def test_status_before_anything_is_known() -> None:
+    async with serving() as stage:
+        told = await status(stage)
+    assert (told["run"], told["seq"], told["lastEvent"], told["clients"]) == ("run-1", None, 0, [])
+    assert told["uptimeSeconds"] >= 0
+
+
+async def test_status_tells_of_everything() -> None:
+    async with serving() as stage:
+        stage.source.publish(
+            {EDGE: document(EDGE), CORE: Undecided("its class is missing")},
+            statuses=statuses(), held={"stunner": "the GatewayConfig is gone"}, failures=2,
+        )  # fmt: skip
+        told = await status(stage)
+    [cls], [core, edge], [route] = told["classes"], told["gateways"], told["routes"]
+    assert (cls["name"], cls["held"]) == ("stunner", "the GatewayConfig is gone")
+    assert cls["conditions"][0]["reason"] == "Accepted"
+    assert edge["config"] == {"state": "wanted", "version": document(EDGE).version}
+    assert edge["addresses"] == [{"type": "IPAddress", "value": "1.2.3.4"}]
+    assert edge["listeners"][0]["name"] == "udp"
+    assert core["undecided"] == "its class is missing"
+    assert core["config"] == {"state": "undecided", "version": None, "reason": "its class is missing"}
+    assert [parent["parentRef"]["name"] for parent in route["parents"]] == ["edge", "core"]
+    assert route["parents"][1]["undecided"] == "its class is missing"
+    assert (told["seq"], told["failures"]) == (1, 2)
+    assert told["held"] == {"stunner": "the GatewayConfig is gone"}
+
+
+async def test_status_tells_what_each_data_plane_last_got() -> None:
+    async with (
+        serving({EDGE: document(EDGE, "1"), CORE: document(CORE)}) as stage,
+        watching(stage.port(), "media/edge", node="node-1") as one,
+        watching(stage.port(), "") as several,
+    ):
+        await one.message()
+        stage.source.publish({EDGE: document(EDGE, "2"), CORE: document(CORE)})
+        await one.message()
+        await several.message()
+        told = await status(stage)
+    [edge] = [gateway for gateway in told["gateways"] if gateway["name"] == "edge"]
+    [plane] = edge["dataPlanes"]
+    assert plane["version"] == edge["config"]["version"] == document(EDGE, "2").version
+    assert (plane["watches"], plane["node"], plane["behind"]) == ("media/edge", "node-1", False)
+    assert plane["peer"].startswith("127.0.0.1:")
+    [everything] = [client for client in told["clients"] if client["watches"] == "*"]
+    assert everything["documents"] == 2
+
+
+async def test_status_of_legacy_mode_names_the_config_of_a_class() -> None:
+    cls = Key("", "stunner")
+    async with serving({cls: document(cls)}, legacy=True) as stage:
+        told = await status(stage)
+    assert told["classes"] == [{"name": "stunner", "config": {"state": "wanted", "version": document(cls).version}}]
+
+
+async def ask_as(stage: Stage, host: str) -> Response:
+    return await fetch(stage.inspection, "/status", headers={"Host": host})
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8082", "127.0.0.1:9", "[::1]", "[::1]:8082"])
+async def test_own_names_are_answered(host: str) -> None:
+    async with serving({}) as stage:
+        assert (await ask_as(stage, host)).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.1", "[::1", "", "a b"])
+async def test_other_hosts_are_refused(host: str) -> None:
+    async with serving({EDGE: document(EDGE)}) as stage:
+        response = await ask_as(stage, host)
+    assert response.status in (400, 421)
+    assert b"media" not in response.body
+    if host == "evil.example":
+        assert "localhost" in json.loads(response.body)["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "bound", "ours"),
+    [
+        ("10.0.0.1:8082", "10.0.0.1", True), ("10.0.0.1:8082", "", True), ("10.0.0.1", "0.0.0.0", True),
+        ("[fd00::1]:1", "::", True), ("evil.example", "", False), ("", "", False), ("Box", "box", True),
+    ],
+)  # fmt: skip
+def test_hosts_by_what_is_listened_on(given: str, bound: str, ours: bool) -> None:
+    assert _is_ours(given, bound_host=bound) is ours
