@@ -101,9 +101,7 @@ class Opaque:
         return _restore, (self.digest, tuple(self.facts))
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: object, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
             _validate, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
@@ -119,9 +117,7 @@ def facts_of(data: bytes) -> SecretFacts:
         decoded = data.decode()
     except UnicodeDecodeError:
         return SecretFacts(text=False, empty=False, plain=False, newline=data.endswith(b"\n"))
-    return SecretFacts(
-        text=True, empty=not data, plain=PLAIN.issuperset(decoded), newline=data.endswith(b"\n")
-    )
+    return SecretFacts(text=True, empty=not data, plain=PLAIN.issuperset(decoded), newline=data.endswith(b"\n"))
 
 
 def _restore(digest: str, facts: tuple[bool, bool, bool, bool]) -> Opaque:

@@ -120,7 +120,7 @@ class Operator:
         if self.projector.latest is not None:
             return
         first = asyncio.Event()
-        unsubscribe = self.projector.subscribe(lambda snapshot: first.set())
+        unsubscribe = self.projector.subscribe(lambda _: first.set())
         await first.wait()
         unsubscribe()
 

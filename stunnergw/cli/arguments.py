@@ -1,6 +1,6 @@
 """Arguments as other programs of this kind take them: one function rewrites them before they are read.
 
-The reference operator is a Go program: ``-word`` means ``--word``, durations look like ``250ms``, and what the reference's
+The reference operator is a Go program: ``-word`` means ``--word``, durations look like ``250ms``, and what its
 Deployment passes must start us unchanged. Flags that mean nothing here are dropped, with a line that says so.
 """
 

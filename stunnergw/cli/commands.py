@@ -17,7 +17,9 @@ DONE, FOUND_PROBLEMS, WRONG_USAGE, NOT_FOUND_OUT = 0, 1, 2, 3
 
 Manifests = Annotated[
     list[Path],
-    Parameter(name=["--filename", "-f"], negative=(), consume_multiple=True, help="A file or folder of manifests; repeatable."),
+    Parameter(
+        name=["--filename", "-f"], negative=(), consume_multiple=True, help="A file or folder of manifests; repeatable."
+    ),
 ]
 
 app = App(
@@ -34,20 +36,31 @@ def run(
     *,
     manifests: Annotated[
         tuple[Path, ...],
-        Parameter(name="--manifests", negative=(), help="Serve from a file or folder of manifests, which is watched; repeatable."),
+        Parameter(
+            name="--manifests",
+            negative=(),
+            help="Serve from a file or folder of manifests, which is watched; repeatable.",
+        ),
     ] = (),
     flags: DecisionFlags | None = None,
     throttle_timeout: Annotated[
         float, Parameter(converter=duration_converter, help="How long to wait for more changes after the first.")
     ] = 0.005,
-    config_discovery_address: Annotated[str, Parameter(help="Where data planes and pollers ask for configurations.")] = ":13478",
+    config_discovery_address: Annotated[
+        str, Parameter(help="Where data planes and pollers ask for configurations.")
+    ] = ":13478",
     operator_address: Annotated[
-        str | None, Parameter(env_var=f"{ENVIRONMENT}ADDRESS", show=False, help="Replaces the host of the config discovery address.")
+        str | None,
+        Parameter(
+            env_var=f"{ENVIRONMENT}ADDRESS", show=False, help="Replaces the host of the config discovery address."
+        ),
     ] = None,
     inspection_address: Annotated[str, Parameter(help="Where /status answers.")] = "127.0.0.1:8082",
     health_probe_bind_address: Annotated[str, Parameter(help="Where /healthz and /readyz answer.")] = ":8081",
     metrics_bind_address: Annotated[str, Parameter(help="Where /metrics answers.")] = ":8080",
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], Parameter(help="The least that is logged.")] = "info",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Parameter(help="The least that is logged.")
+    ] = "info",
     log_format: Annotated[
         Literal["auto", "text", "json"], Parameter(help="How; auto: text on a terminal, else JSON.")
     ] = "auto",
@@ -79,10 +92,8 @@ def render(
     filename: Manifests,
     *,
     flags: DecisionFlags | None = None,
-    output: Annotated[
-        Literal["all", "configs", "objects", "statuses"], Parameter(help="What to print.")
-    ] = "all",
-    format: Annotated[Literal["yaml", "json"], Parameter(help="How to print it.")] = "yaml",  # noqa: A002
+    output: Annotated[Literal["all", "configs", "objects", "statuses"], Parameter(help="What to print.")] = "all",
+    format: Annotated[Literal["yaml", "json"], Parameter(help="How to print it.")] = "yaml",
 ) -> int:
     """Print what would be served and written for some manifests, secrets in clear.
 

@@ -46,9 +46,7 @@ class DecisionFlags:
         bool | None,
         Parameter(help="List the addresses behind Services; else their domain names. Off for v1alpha1 documents."),
     ] = None
-    relay_to_cluster_ip: Annotated[
-        bool, Parameter(help="Let clients reach the cluster IPs of Services, too.")
-    ] = True
+    relay_to_cluster_ip: Annotated[bool, Parameter(help="Let clients reach the cluster IPs of Services, too.")] = True
     cluster_domain: Annotated[str, Parameter(help="The cluster's DNS domain.")] = "cluster.local"
     public_address: Annotated[
         str, Parameter(help="The address at which clients find a listener where the manifests give none.")
@@ -82,7 +80,7 @@ def seconds(text: str, *, flag: str) -> float:
     return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
-def duration_converter(kind: type, tokens: Sequence[object]) -> float:
+def duration_converter(_kind: type, tokens: Sequence[object]) -> float:
     """Convert a duration for the command-line library."""
     token = tokens[0]
     return seconds(str(getattr(token, "value", token)), flag=str(getattr(token, "keyword", "")).lstrip("-"))

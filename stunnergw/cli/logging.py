@@ -13,7 +13,11 @@ import structlog
 def configure(*, level: str, form: str) -> None:
     """Set up logging; ``form`` is ``text``, ``json`` or ``auto`` (text on a terminal)."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(serializer=_dumps)
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if as_text
+        else structlog.processors.JSONRenderer(serializer=_dumps)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

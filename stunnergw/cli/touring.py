@@ -52,7 +52,7 @@ async def _tour(console: Console) -> None:
     with TemporaryDirectory(prefix="stunnergw-demo-") as folder:
         manifests = Path(folder, "manifests")
         shutil.copytree(example(EXAMPLE), manifests)
-        console.print(f"[bold]1.[/] {len(list(manifests.iterdir()))} manifests in {manifests}; the operator starts.")
+        console.print(f"[bold]1.[/] The manifests are in {manifests}; the operator starts.")
         operator = Operator(_settings(manifests))
         async with asyncio.TaskGroup() as group:
             group.create_task(operator.run())

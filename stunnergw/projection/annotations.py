@@ -91,7 +91,9 @@ def port_map(annotations: FrozenMap, name: str, known: frozenset[str]) -> PortMa
         if listener not in known:
             problems.append(("", f"annotation {name} names listener {listener}, which there is not"))
         elif not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65535:
-            problems.append((listener, f"annotation {name} is ignored for listener {listener}: no port from 1 to 65535"))
+            problems.append(
+                (listener, f"annotation {name} is ignored for listener {listener}: no port from 1 to 65535")
+            )
         else:
             ports.append((listener, port))
     return PortMap(tuple(ports), tuple(problems))

@@ -52,7 +52,9 @@ def addresses_of_service(db: Context, service: Key) -> Addresses:
         if endpoint_slice is None:
             continue
         if endpoint_slice.address_type not in ("IPv4", "IPv6"):
-            skipped.append(f"EndpointSlice {key} holds names of type {endpoint_slice.address_type}, not addresses: skipped")
+            skipped.append(
+                f"EndpointSlice {key} holds names of type {endpoint_slice.address_type}, not addresses: skipped"
+            )
             continue
         found.update(address for endpoint in endpoint_slice.endpoints for address in endpoint.addresses)
     if db.settings.relay_to_cluster_ip:
@@ -96,7 +98,9 @@ def resolve(
     if service_type == "ExternalName":
         return _failed("InvalidKind", f"{where}: Service {key} is of type ExternalName, which is not supported")
     if ref.weight == 0:
-        return Backend("STATIC" if discovery else "STRICT_DNS", notes=(f"{where}: weight 0: Service {key} is left out",))
+        return Backend(
+            "STATIC" if discovery else "STRICT_DNS", notes=(f"{where}: weight 0: Service {key} is left out",)
+        )
     ports, note = _ports(kind, ref, where)
     return _service(db, key, ports, note, discovery=discovery)
 

@@ -109,9 +109,7 @@ def _config_of(db: Context, gateway_class: GatewayClass) -> GatewayConfig | Prob
         return _invalid(f"spec.parametersRef lacks {'namespace' if ref.name else 'name'}: {want}")
     config = db.get(GATEWAY_CONFIG, Key(ref.namespace, ref.name))
     if config is None:
-        return _invalid(
-            f"GatewayConfig {ref.namespace}/{ref.name} not found: create it, or correct spec.parametersRef"
-        )
+        return _invalid(f"GatewayConfig {ref.namespace}/{ref.name} not found: create it, or correct spec.parametersRef")
     return config
 
 

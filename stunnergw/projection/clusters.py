@@ -27,14 +27,12 @@ class Cluster(NamedTuple):
 
 
 @query("cluster")
-def cluster(db: Context, kind: Kind[UDPRoute], route: Key, discovery: bool) -> Cluster:  # noqa: FBT001
+def cluster(db: Context, kind: Kind[UDPRoute], route: Key, discovery: bool) -> Cluster:
     """Work out a route's cluster, with addresses (``discovery``) or with domain names."""
     found = db.get(kind, route)
     rules = found.spec.rules if found else ()
     backends = [
-        resolve(
-            db, kind=kind, route=route, where=f"rules[{number}].backendRefs[{index}]", ref=ref, discovery=discovery
-        )
+        resolve(db, kind=kind, route=route, where=f"rules[{number}].backendRefs[{index}]", ref=ref, discovery=discovery)
         for number, rule in enumerate(rules)
         for index, ref in enumerate(rule.backend_refs)
     ]

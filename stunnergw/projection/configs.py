@@ -176,7 +176,7 @@ def rendered_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
     if ruled is None or ruled.parameters.spelling == "v1":
         return routes
     name = ruled.parameters.class_name
-    return tuple(route for route in routes if route_left_out(db, name, route.kind, route.key) is None)
+    return tuple(route for route in routes if route_left_out(db, name, route.key) is None)
 
 
 @query("clusters of config")

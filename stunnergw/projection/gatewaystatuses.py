@@ -1,8 +1,8 @@
 """Statuses of Gateways and their listeners (R4.1 to R4.6, R5.12 to R5.22).
 
-A status says what is, by the objects alone; that something is held shows elsewhere, since replicas and restarts must not
-differ in it. Listeners are judged on their own merits even where the class is broken, and addresses are given as ever,
-so that a DNS controller does not drop the name.
+A status says what is, by the objects alone; that something is held shows elsewhere, since replicas and restarts must
+not differ in it. Listeners are judged on their own merits even where the class is broken, and addresses are given as
+ever, so that a DNS controller does not drop the name.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ def _not_programmed(
 ) -> Problem | None:
     if isinstance(today, Broken):
         return Problem(
-            "Invalid", f"GatewayClass {gateway.spec.gateway_class_name} is not accepted: data planes keep what they have"
+            "Invalid",
+            f"GatewayClass {gateway.spec.gateway_class_name} is not accepted: data planes keep what they have",
         )
     if not any(rule.rendered for rule in rules):
         return Problem("Invalid", "no listener can be served: data planes keep what they have")
@@ -166,10 +167,6 @@ def _listener_status(db: Context, gateway: Gateway, rule: ListenerRule, today: C
     )
 
 
-def _conflict_reason(rule: ListenerRule) -> str:
-    return "ProtocolConflict"
-
-
 def _told(rule: ListenerRule, address: PublicAddress) -> str:
     return f"{rule.name}: clients reach it at {address.value} port {address.port}, from {address.source}"
 
@@ -206,4 +203,4 @@ def _attached(db: Context, gateway: Gateway, rule: ListenerRule) -> int:
     taking = (route for route in attached_routes(db, key) if rule.name in route.listeners)
     today = class_today(db, class_name)
     old = isinstance(today, Accepted) and today.parameters.spelling == "v1alpha1"
-    return sum(not (old and route_left_out(db, class_name, route.kind, route.key)) for route in taking)
+    return sum(not (old and route_left_out(db, class_name, route.key)) for route in taking)

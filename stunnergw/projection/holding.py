@@ -23,9 +23,7 @@ class HeldClass(NamedTuple):
     """The Gateways held for, each with its uid: one made anew under the same name is another."""
 
 
-def step(
-    old: HeldClass | None, parameters: Parameters | None, naming: tuple[GatewayItem, ...]
-) -> HeldClass | None:
+def step(old: HeldClass | None, parameters: Parameters | None, naming: tuple[GatewayItem, ...]) -> HeldClass | None:
     """Fold today's parameters (None: broken) and the Gateways that name the class into what is held."""
     if parameters is not None:
         return HeldClass(parameters, frozenset(naming))

@@ -1,7 +1,7 @@
 """Legacy mode: all Gateways of a class share one document, and so one set of sockets and names.
 
-There the oldest Gateway (ties by namespace and name) keeps a port, so that a newcomer cannot cut off calls. That differs
-from R5.5 on purpose: within one Gateway, which somebody wrote as a whole, nobody wins. v1alpha1 documents have
+There the oldest Gateway (ties by namespace and name) keeps a port, so that a newcomer cannot cut off calls. That is
+not R5.5's rule, on purpose: within one Gateway, which somebody wrote as a whole, nobody wins. v1alpha1 documents have
 unqualified names, so the younger of two listeners or routes of one name is left out, too.
 """
 
@@ -123,7 +123,7 @@ def _exclude(rule: ListenerRule, outside: LeftOut | None) -> ListenerRule:
 
 
 @query("route left out")
-def route_left_out(db: Context, class_name: str, kind: Kind[UDPRoute], route: Key) -> Problem | None:
+def route_left_out(db: Context, class_name: str, route: Key) -> Problem | None:
     """Say why a route has no place in the class's v1alpha1 document: an older one has its name."""
     holder = next((key for name, key in route_names(db, class_name) if name == route.name), route)
     if holder == route:

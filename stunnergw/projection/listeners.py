@@ -195,17 +195,15 @@ def _crowded(rules: list[ListenerRule], honoured: dict[str, int]) -> set[str]:
     bound = Counter(
         (rule.transport, honoured.get(rule.name, rule.port)) for rule in rules if rule.transport and not rule.refused
     )
-    return {
-        rule.name
-        for rule in rules
-        if rule.name in honoured and bound[rule.transport, honoured[rule.name]] > 1
-    }
+    return {rule.name for rule in rules if rule.name in honoured and bound[rule.transport, honoured[rule.name]] > 1}
 
 
 def _taken_back(rule: ListenerRule, dropped: set[str]) -> tuple[str, ...]:
     if rule.name not in dropped:
         return ()
-    return (f"annotation {TARGET_PORT} is ignored for listener {rule.name}: another listener would bind that port, too",)
+    return (
+        f"annotation {TARGET_PORT} is ignored for listener {rule.name}: another listener would bind that port, too",
+    )
 
 
 @query("reserved ports")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from stunnergw.projection.causes import Cause
-    from stunnergw.projection.queries import Query, Result
+    from stunnergw.projection.queries import Result
     from stunnergw.resources.kinds import Kind
     from stunnergw.settings import Decisions
     from stunnergw.store.store import Input, Store

@@ -70,7 +70,7 @@ class Query(Generic[P, R]):
         self.label = label
         self.__doc__ = function.__doc__
 
-    def __call__(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R:  # noqa: ARG002  a ParamSpec comes whole
         """Return the result.
 
         Raises:
@@ -78,7 +78,7 @@ class Query(Generic[P, R]):
         """
         return cast("R", db.call(self, args))
 
-    def attempt(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R | Undecided:
+    def attempt(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R | Undecided:  # noqa: ARG002
         """Return the result, or that it is undecided."""
         try:
             return cast("R", db.call(self, args))
@@ -412,7 +412,7 @@ class Engine:
             return Undecided(unknown.reason), True, reads
         except ImpureQuery:
             raise
-        except Exception as error:  # noqa: BLE001  contained: one Gateway's trouble is not another's
+        except Exception as error:  # contained: one Gateway's trouble is not another's
             self.failures += 1
             self._on_failure(node.label, error)
             return Undecided(f"working out {node.label} failed with {type(error).__name__}"), True, reads

@@ -89,7 +89,7 @@ def _refusal(db: Context, kind: Kind[UDPRoute], route: Key, index: int, paramete
         return Problem("Pending", message)
     refused = attachment(db, kind, route, index).refused
     if refused is None and parameters.spelling == "v1alpha1":
-        return route_left_out(db, parameters.class_name, kind, route)
+        return route_left_out(db, parameters.class_name, route)
     return refused
 
 

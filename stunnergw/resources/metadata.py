@@ -78,9 +78,7 @@ class ObjectMeta:
     annotations: Annotated[StringMap, BeforeValidator(_drop_last_applied)] = EMPTY_MAP
     owner_references: Many[OwnerReference] = ()
     resource_version: str = stored("")
-    manager: Annotated[
-        str, BeforeValidator(_newest_manager), Field(alias="managedFields", exclude=True)
-    ] = stored("")
+    manager: Annotated[str, BeforeValidator(_newest_manager), Field(alias="managedFields", exclude=True)] = stored("")
 
     @property
     def key(self) -> Key:

@@ -114,9 +114,7 @@ StringMap = Annotated[
 Json = NewType("Json", bytes)
 """A piece of JSON that is passed on unread, with sorted keys."""
 
-RawJson = Annotated[
-    Json, PlainValidator(canonical), PlainSerializer(orjson.loads), WithJsonSchema({})
-]
+RawJson = Annotated[Json, PlainValidator(canonical), PlainSerializer(orjson.loads), WithJsonSchema({})]
 """A field of type :data:`Json`."""
 
 Many = Annotated[tuple[T, ...], _NullIsEmpty()]

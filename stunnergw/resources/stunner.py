@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stunnergw.opaque import Opaque  # noqa: TC001 (read by pydantic at run time)
+from stunnergw.opaque import Opaque
 from stunnergw.resources.metadata import ObjectMeta
 from stunnergw.resources.modelling import EMPTY_MAP, Many, RawJson, StringMap, model, stored
 

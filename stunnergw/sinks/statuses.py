@@ -1,8 +1,8 @@
 """The status of an object as it is to stand: ours merged into what is stored.
 
-Entries and conditions of other controllers stay as they are and where they are. A condition's lastTransitionTime is that
-of the stored condition of the same type and status; only a change of status makes a new one, and it takes no part in any
-comparison (R2.1, R2.5, R6.12).
+Entries and conditions of other controllers stay as they are and where they are. A condition's lastTransitionTime is
+that of the stored condition of the same type and status; only a change of status makes a new one, and it takes no part
+in any comparison (R2.1, R2.5, R6.12).
 """
 
 from __future__ import annotations
@@ -82,10 +82,11 @@ def _parents(wanted: RouteStatus, stored: list[dict[str, Any]], now: str | None)
             merged.append(_parent(wanted, found.parent, found.conditions, before, now))
         elif found is not None and found.conditions is not ABSENT:
             merged.append(before)
-    for entry in ours.values():
-        if isinstance(entry.conditions, Want):
-            merged.append(_parent(wanted, entry.parent, entry.conditions, None, now))
-    return merged
+    return merged + [
+        _parent(wanted, entry.parent, entry.conditions, None, now)
+        for entry in ours.values()
+        if isinstance(entry.conditions, Want)
+    ]
 
 
 def _parent(

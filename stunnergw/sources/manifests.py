@@ -128,29 +128,32 @@ class ManifestSource:
         Raises:
             ManifestError: a path is missing, or a file cannot be read as a whole. Nothing was appended then.
         """
-        scan = self._scan()
-        scan.refuse(broken_too=True)
-        return self._take(scan)
+        step = self._look()
+        step.scan.refuse(broken_too=True)
+        return self._take(step)
 
     def rescan(self) -> list[Problem]:
         """Append what changed since the last time, and return all that is wrong now."""
-        return self._take(self._scan())
+        return self._take(self._look())
 
     async def watch(self) -> NoReturn:
         """Rescan whenever files may have changed, once they have been quiet for 50 ms; runs for ever."""
         await each_burst(self._changes(), then=self._rescan_aside)
 
     async def _rescan_aside(self) -> None:
-        self._take(await self._offload(self._scan))
+        self._take(await self._offload(self._look))
 
-    def _scan(self) -> _Scan:
-        return _scan(self._paths, reader=self._reader, before=self._files)
-
-    def _take(self, scan: _Scan) -> list[Problem]:
+    def _look(self) -> _Step:
+        """Read and compare everything, and change nothing: safe in another thread."""
+        scan = _scan(self._paths, reader=self._reader, before=self._files)
         settled = settle(scan.readings, reader=self._reader, before=self._objects)
         facts = _difference(self._objects, settled, listed=self._versions)
-        if facts:
-            self._log.append(facts, source=SOURCE)
+        return _Step(scan=scan, settled=settled, facts=facts)
+
+    def _take(self, step: _Step) -> list[Problem]:
+        scan, settled = step.scan, step.settled
+        if step.facts:
+            self._log.append(step.facts, source=SOURCE)
         self._files, self._objects, self._versions = scan.files, settled.objects, settled.versions
         errors = (Problem.of(error, consequence=_KEPT) for error in (*scan.unreadable, *scan.broken))
         problems = [*errors, *settled.problems]
@@ -197,6 +200,15 @@ class _Scan:
         """Raise the first thing that could not be read."""
         for error in (*self.unreadable, *(self.broken if broken_too else ())):
             raise error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """What a look at the files found, and the events that it comes to."""
+
+    scan: _Scan
+    settled: Settled
+    facts: list[Fact]
 
 
 _NO_FILES: Mapping[str, _File] = MappingProxyType({})

@@ -47,13 +47,16 @@ class Listing:
         return not known
 
 
+# os.path answers False where pathlib raises: below a folder that may not be searched.
+
+
 def list_files(paths: Sequence[Path]) -> Listing:
     """Return the manifest files of ``paths``, in order."""
     listing = Listing()
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             _list_folder(path, listing)
-        elif not path.exists():
+        elif not os.path.exists(path):
             listing.unreadable.append(ManifestError(str(path), "is not there: name a file or folder that is"))
         elif listing.is_new(path):
             listing.files.append(path)
@@ -71,9 +74,9 @@ def _list_folder(folder: Path, listing: Listing) -> None:
         listing.unreadable.append(_unreadable(folder, error))
         return
     for path in (folder / name for name in names if not name.startswith(".")):
-        if path.is_dir():
+        if os.path.isdir(path):
             _list_folder(path, listing)
-        elif path.suffix in SUFFIXES and (path.is_file() or path.is_symlink()) and listing.is_new(path):
+        elif path.suffix in SUFFIXES and (os.path.isfile(path) or os.path.islink(path)) and listing.is_new(path):
             listing.files.append(path)
 
 
@@ -86,7 +89,7 @@ def read_bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        if path.is_symlink():
+        if os.path.islink(path):
             raise _unreadable(path, error) from None
         return None
     except OSError as error:

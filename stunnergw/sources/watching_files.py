@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
@@ -19,7 +20,7 @@ from stunnergw.errors import UsageError
 from stunnergw.sources.reading import list_files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 QUIET = 0.05
@@ -73,7 +74,7 @@ async def file_changes(paths: Sequence[Path]) -> AsyncIterator[None]:
     """
     while True:
         try:
-            watcher = RustNotify(places(paths), False, False, 0, False, True)
+            watched, watcher = await asyncio.to_thread(_begin, paths)
         except FileNotFoundError:
             # A folder went away between the look at it and the watch on it: look again.
             await asyncio.sleep(QUIET)
@@ -83,46 +84,84 @@ async def file_changes(paths: Sequence[Path]) -> AsyncIterator[None]:
             raise UsageError(f"manifests cannot be watched: {error}: {limits}") from error
         try:
             yield None
-            await _next_burst(watcher)
+            while not watched.concerned_by(await _next_burst(watcher)):
+                pass
         finally:
             watcher.close()
 
 
-async def _next_burst(watcher: RustNotify) -> None:
+def _begin(paths: Sequence[Path]) -> tuple[Places, RustNotify]:
+    places = places_of(paths)
+    watcher = RustNotify(
+        places.watched,
+        debug=False,
+        force_polling=False,
+        poll_delay_ms=0,
+        recursive=False,
+        ignore_permission_denied=True,
+    )
+    return places, watcher
+
+
+async def _next_burst(watcher: RustNotify) -> set[str]:
+    """Return the paths that changed."""
     stop = threading.Event()
     waiting = asyncio.ensure_future(asyncio.to_thread(watcher.watch, 20 * _STEP, _STEP, 0, stop))
     try:
-        await asyncio.shield(waiting)
+        changes = await asyncio.shield(waiting)
     finally:
         # The thread is done before the watcher is closed under it.
         stop.set()
         await asyncio.wait([waiting])
+    # Words such as "stop" stand for no change.
+    return set() if isinstance(changes, str) else {path for _, path in changes}
 
 
-def places(paths: Sequence[Path]) -> list[str]:
-    """Return the folders to watch, each by its real path; subfolders stand for themselves."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where to watch, by real paths."""
+
+    folders: frozenset[str]
+    """Every entry of these counts."""
+    entries: frozenset[str]
+    """Single files, folders and links; their neighbours, say in a busy ``/tmp``, are nobody's concern."""
+
+    @property
+    def watched(self) -> list[str]:
+        """The folders that tell of all of them; subfolders do not go with them."""
+        return sorted(self.folders | {os.path.dirname(entry) for entry in self.entries})
+
+    def concerned_by(self, changed: Iterable[str]) -> bool:
+        """Say whether one of the ``changed`` paths may change what the manifests are."""
+        return any(
+            path in self.entries or path in self.folders or os.path.dirname(path) in self.folders for path in changed
+        )
+
+
+def places_of(paths: Sequence[Path]) -> Places:
+    """Return the places that decide what ``paths`` hold."""
     listing = list_files(paths)
-    found: set[Path] = set()
     seen: set[Path] = set()
+    entries: set[str] = set()
     for path in (*paths, *listing.folders, *listing.files):
-        found.update(_way(path.absolute(), seen))
-    found.update(listing.folders)
-    return sorted({os.path.realpath(_existing(folder)) for folder in found})
+        entries.update(_entry(step) for step in _way(path.absolute(), seen))
+    return Places(folders=frozenset(map(os.path.realpath, listing.folders)), entries=frozenset(entries))
 
 
 def _way(path: Path, seen: set[Path]) -> Iterator[Path]:
-    """Yield the folders that hold ``path`` and each link on the way to it."""
-    yield path.parent
+    """Yield ``path`` and each link on the way to what it really is."""
+    yield path
     for step in (path, *path.parents):
         if step in seen:
             return
         seen.add(step)
-        if step.is_symlink():
-            target = step.parent / step.readlink()
-            yield step.parent
-            yield from _way(target, seen)
+        if os.path.islink(step):
+            yield step
+            yield from _way(step.parent / step.readlink(), seen)
 
 
-def _existing(folder: Path) -> Path:
-    """Return ``folder``, or the nearest above it that there is: where a missing one will appear."""
-    return next(each for each in (folder, *folder.parents) if each.is_dir())
+def _entry(path: Path) -> str:
+    """Return ``path`` as an entry of a real folder; of a missing folder, the entry by which it will appear."""
+    while not os.path.isdir(path.parent):
+        path = path.parent
+    return os.path.join(os.path.realpath(path.parent), path.name)

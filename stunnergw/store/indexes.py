@@ -51,7 +51,7 @@ def _key(thing: KubernetesObject) -> Key:
     return thing.metadata.key
 
 
-def _all(thing: KubernetesObject) -> tuple[str]:
+def _all(_thing: KubernetesObject) -> tuple[str]:
     return ("",)
 
 
@@ -94,18 +94,12 @@ CLASSES_BY_CONFIG: Index[GatewayClass, Key] = Index(
     "classes by GatewayConfig", kinds.GATEWAY_CLASS, _config_of_class, _key
 )
 ALL_CLASSES: Index[GatewayClass, Key] = Index("all classes", kinds.GATEWAY_CLASS, _all, _key)
-ROUTES_BY_GATEWAY: Index[UDPRoute, Key] = Index(
-    "routes by Gateway", kinds.UDP_ROUTE, _gateways_of_route, _key
-)
+ROUTES_BY_GATEWAY: Index[UDPRoute, Key] = Index("routes by Gateway", kinds.UDP_ROUTE, _gateways_of_route, _key)
 STUNNER_ROUTES_BY_GATEWAY: Index[UDPRoute, Key] = Index(
     "stunner.l7mp.io routes by Gateway", kinds.STUNNER_UDP_ROUTE, _gateways_of_route, _key
 )
-SLICES_BY_SERVICE: Index[EndpointSlice, Key] = Index(
-    "slices by Service", kinds.ENDPOINT_SLICE, _service_of_slice, _key
-)
-SERVICES_BY_GATEWAY: Index[Service, Key] = Index(
-    "services by Gateway", kinds.SERVICE, _gateway_of_service, _key
-)
+SLICES_BY_SERVICE: Index[EndpointSlice, Key] = Index("slices by Service", kinds.ENDPOINT_SLICE, _service_of_slice, _key)
+SERVICES_BY_GATEWAY: Index[Service, Key] = Index("services by Gateway", kinds.SERVICE, _gateway_of_service, _key)
 ALL_NODES: Index[Any, Key] = Index("all nodes", kinds.NODE, _all, _key)
 
 INDEXES: tuple[Index[Any, Any], ...] = (

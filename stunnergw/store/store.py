@@ -203,9 +203,7 @@ class Store:
         for index in self._indexes[kind]:
             dirty.update((Select(index, value), seq) for value in self._selections[index])
 
-    def _reindex(
-        self, kind: Kind[Any], old: Any, new: Any, seq: int, dirty: dict[Input, int]
-    ) -> None:
+    def _reindex(self, kind: Kind[Any], old: Any, new: Any, seq: int, dirty: dict[Input, int]) -> None:
         visible = self._tables[kind].versions is not None
         for index in self._indexes[kind]:
             before = {(value, index.item(old)) for value in index.values(old)} if old is not None else set()

@@ -144,9 +144,7 @@ def test_the_default_health_port_in_other_words_is_doubtful() -> None:
         assert _judged(_v1(admin={"healthcheck_endpoint": sound})).doubts == ()
 
 
-@pytest.mark.parametrize(
-    "endpoint", ["fe80::1%eth0", "10.0.0.0/255.0.0.0", "10.0.0.1:<a-b>", "١٠.0.0.1", "10.0.0.1\n"]
-)
+@pytest.mark.parametrize("endpoint", ["fe80::1%eth0", "10.0.0.0/255.0.0.0", "10.0.0.1:<a-b>", "١٠.0.0.1", "10.0.0.1\n"])
 def test_endpoints_that_only_python_would_take_are_refused(endpoint: str) -> None:
     cluster = {"name": "ns/echo", "type": "STATIC", "endpoints": [endpoint]}
     assert _judged(_v1(clusters=[cluster])).outcome is Outcome.REFUSED_WHEN_READ
@@ -174,7 +172,5 @@ def test_the_zero_document_is_told_with_its_defaults_written_out() -> None:
     }
     assert is_zero_document(json.dumps(zero | {"listeners": [], "clusters": None}))
     assert not is_zero_document(json.dumps(zero | {"listeners": [_listener(1, "TURN-UDP")]}))
-    assert not is_zero_document(
-        json.dumps(zero | {"auth": {"credentials": {"username": "u", "password": "p"}}})
-    )
+    assert not is_zero_document(json.dumps(zero | {"auth": {"credentials": {"username": "u", "password": "p"}}}))
     assert not is_zero_document("{}")

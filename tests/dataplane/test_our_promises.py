@@ -188,9 +188,7 @@ _BROKEN_V1: list[tuple[str, Callable[[Document], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"), [row[1:] for row in _BROKEN_V1], ids=[row[0] for row in _BROKEN_V1]
-)
+@pytest.mark.parametrize(("change", "sentence"), [row[1:] for row in _BROKEN_V1], ids=[row[0] for row in _BROKEN_V1])
 def test_a_broken_promise_of_v1_is_named(change: Callable[[Document], None], sentence: str) -> None:
     document = copy.deepcopy(_V1)
     change(document)

@@ -23,9 +23,7 @@ from tests.support.websocket_frames import Opcode, Violation, accept_of
 FAST = Timing(ping=0.02, silence=5, reconnect=0.01, handshake=5)
 
 
-def _document(
-    name: str = "ns/gw", *, realm: str = "stunner.l7mp.io", address: str = "$STUNNER_ADDR"
-) -> bytes:
+def _document(name: str = "ns/gw", *, realm: str = "stunner.l7mp.io", address: str = "$STUNNER_ADDR") -> bytes:
     listener = {"name": f"{name}/udp", "protocol": "TURN-UDP", "address": address, "port": 3478}
     document = {
         "version": "v1",
@@ -492,9 +490,7 @@ _VIOLATIONS: list[tuple[str, Script, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("script", "sentence"), [row[1:] for row in _VIOLATIONS], ids=[row[0] for row in _VIOLATIONS]
-)
+@pytest.mark.parametrize(("script", "sentence"), [row[1:] for row in _VIOLATIONS], ids=[row[0] for row in _VIOLATIONS])
 async def test_a_violation_reaches_whoever_waits(script: Script, sentence: str) -> None:
     async with scripted(script) as port:
         with pytest.raises(Violation, match=sentence):

@@ -32,7 +32,7 @@ NEEDS = {"cluster", "stunnerd", "container"}
 LIMIT = 60  # seconds, for the blocks of one document
 
 # (document, what its blocks need): the file that does what they say.
-STANDS_FOR: dict[tuple[str, str], str] = {}
+STANDS_FOR: dict[tuple[str, str], str] = {("README.md", "stunnerd"): "tests/dataplane/test_real_stunnerd.py"}
 
 
 def name(document: Path) -> str:

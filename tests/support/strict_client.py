@@ -246,9 +246,7 @@ class StrictClient:
 
     async def _upgrade(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         key = new_key()
-        writer.write(
-            upgrade_request(self._config, key=key, host=self._host, port=self._port, node=self._node)
-        )
+        writer.write(upgrade_request(self._config, key=key, host=self._host, port=self._port, node=self._node))
         try:
             async with asyncio.timeout(self._timing.handshake):
                 head = await read_head(reader)
@@ -293,9 +291,7 @@ class StrictClient:
         silence, loop = self._timing.silence, asyncio.get_running_loop()
         try:
             async with asyncio.timeout(silence) as limit:
-                await self._read_messages(
-                    reader, writer, alive=lambda: limit.reschedule(loop.time() + silence)
-                )
+                await self._read_messages(reader, writer, alive=lambda: limit.reschedule(loop.time() + silence))
         except TimeoutError as error:
             if not limit.expired():
                 raise

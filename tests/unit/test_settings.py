@@ -35,7 +35,6 @@ def test_what_is_no_address_names_the_flag_and_what_to_write(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="the last colon of a bare IPv6 address is taken for the port's")
 @pytest.mark.parametrize("text", ["::1", "[::1", "[::1:80", "fe80::1:80", ":٣"])
 def test_ipv6_needs_its_brackets_and_ports_are_plain_digits(text: str) -> None:
     with pytest.raises(UsageError, match="--metrics-bind-address"):

@@ -1,0 +1,127 @@
+"""Worlds for property tests: histories of small clusters in which everything happens that can happen to an input.
+
+A history is a list of runs, each a batch of facts. It opens with a world that is nearly in order, in random order and
+with some kinds listed late, and goes on with changes over the same few names: objects change, go, and come again with a
+new uid; references lead nowhere; Gateways change class, routes their parents, slices their Service; classes break and
+heal, controllers and served versions change, a relist brings many changes in one batch.
+
+Bodies are drawn per kind by :mod:`tests.support.bodies`; a kind that it does not know gets bare objects, so that the
+table of kinds can grow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from stunnergw.events.types import Applied, Deleted, Fact, Listed, Started
+from stunnergw.resources import kinds
+from stunnergw.resources.metadata import Key
+from stunnergw.settings import ConfigVersion, DataplaneMode, Decisions
+from tests.support.bodies import ANYTHING, BODIES, NAMES, NAMESPACES, Flavour
+from tests.support.objects import applied
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from stunnergw.resources.kinds import Kind
+
+Run = list[Fact]
+
+CLASS_KINDS = (kinds.GATEWAY_CLASS, kinds.GATEWAY_CONFIG, kinds.DATAPLANE)
+"""Those whose absence breaks a class."""
+
+MANAGED = st.builds(
+    Decisions,
+    endpoint_discovery=st.sampled_from([None, True, False]),
+    relay_to_cluster_ip=st.booleans(),
+    standalone=st.booleans(),
+    public_address=st.sampled_from(["", "192.0.2.9"]),
+)
+LEGACY = st.builds(
+    Decisions,
+    dataplane_mode=st.just(DataplaneMode.LEGACY),
+    config_version=st.sampled_from(ConfigVersion),
+    endpoint_discovery=st.sampled_from([None, True, False]),
+    standalone=st.booleans(),
+)
+SETTINGS = st.one_of(MANAGED, LEGACY)
+
+
+def keys_of(kind: Kind[Any]) -> list[Key]:
+    """Return the few keys that objects of a kind have."""
+    names = NAMES.get(kind, ("one", "two"))
+    return [Key(namespace, name) for namespace in (NAMESPACES if kind.namespaced else ("",)) for name in names]
+
+
+@st.composite
+def applies(draw: Any, kind: Kind[Any], flavour: Flavour = ANYTHING, key: Key | None = None) -> Applied:
+    """Apply an object of one kind: one of its few names, in one of two lives."""
+    key = key or draw(st.sampled_from(keys_of(kind)))
+    body = draw(BODIES[kind](flavour, key)) if kind in BODIES else {}
+    life = draw(st.sampled_from([1, 1, 1, 2]))
+    meta = {
+        "uid": f"{kind.name} {key} {life}",
+        "generation": draw(st.integers(1, 3)),
+        "creationTimestamp": draw(st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""])),
+        **body.pop("metadata", {}),
+    }
+    return applied(kind, key.name, namespace=key.namespace, meta=meta, **body)
+
+
+@st.composite
+def deletions(draw: Any, kind: Kind[Any]) -> Deleted:
+    """Delete an object that there may be."""
+    return Deleted(kind=kind, key=draw(st.sampled_from(keys_of(kind))))
+
+
+@st.composite
+def listings(draw: Any, kind: Kind[Any]) -> Listed:
+    """List a kind, in some of its versions, or in none: the server lacks it."""
+    choices = [kind.versions[:1], kind.versions, kind.versions[-1:], ()]
+    return Listed(kind=kind, versions=draw(st.sampled_from(choices)))
+
+
+@st.composite
+def worlds(draw: Any, flavour: Flavour = ANYTHING) -> list[Fact]:
+    """Draw the objects of a world, one for each key that there is, in random order; kinds are not listed yet."""
+    facts: list[Fact] = []
+    flavour = flavour._replace(sound=draw(st.integers(0, 9)) < 8)
+    for kind in kinds.TABLE:
+        needed = kind in CLASS_KINDS
+        for key in keys_of(kind):
+            if draw(st.integers(0, 9)) < (9 if needed else 6):
+                facts.append(draw(applies(kind, flavour, key=key)))
+    return list(draw(st.permutations(facts)))
+
+
+def changes(flavour: Flavour = ANYTHING) -> SearchStrategy[Fact]:
+    """Draw one change. Those that break and heal classes come often, since holding hangs on them."""
+    each: list[SearchStrategy[Any]] = []
+    for kind in kinds.TABLE:
+        weight = 2 if kind in CLASS_KINDS else 1
+        each += [applies(kind, flavour)] * (2 * weight) + [deletions(kind)] * weight
+    each += [st.sampled_from(kinds.TABLE).flatmap(listings)]
+    return st.one_of(*each)
+
+
+@st.composite
+def histories(draw: Any, flavour: Flavour = ANYTHING, *, most_runs: int = 6) -> list[Run]:
+    """Draw a history: the opening world, split into runs by chance, then runs of changes."""
+    opening = draw(worlds(flavour))
+    late = draw(st.sets(st.sampled_from(kinds.TABLE), max_size=2))
+    first = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE if kind not in late]
+    cut = draw(st.integers(0, len(opening)))
+    runs: list[Run] = [[*first, *opening[:cut]], opening[cut:]]
+    runs += draw(st.lists(st.lists(changes(flavour), min_size=1, max_size=6), max_size=most_runs))
+    listing = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE if kind in late]
+    runs.insert(draw(st.integers(1, len(runs))), list(listing))
+    if draw(st.integers(0, 19)) == 0:
+        runs.append([Started(run="again", version="0"), *first, *opening[:cut]])
+    return [run for run in runs if run]
+
+
+def emptying() -> Run:
+    """Delete every object that a history may have left."""
+    return [Deleted(kind=kind, key=key) for kind in kinds.TABLE for key in keys_of(kind)]
