@@ -36,6 +36,34 @@ class ConfigVersion(StrEnum):
 _ADDRESS = re.compile(r"(?:\[(?P<bracketed>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})")
 
 
+class ReferenceGrants(StrEnum):
+    """Whether references across namespaces need a ReferenceGrant; ``auto`` goes by the kind of route."""
+
+    AUTO = "auto"
+    ENFORCE = "enforce"
+    IGNORE = "ignore"
+
+
+class UDPRoutePorts(StrEnum):
+    """What the ports of gateway.networking.k8s.io UDPRoutes mean: nothing, or the only ones admitted."""
+
+    IGNORE = "ignore"
+    ENFORCE = "enforce"
+
+
+FILTERED_LABELS = (
+    "applyset.kubernetes.io/part-of",
+    "applyset.k8s.io/part-of",
+    "app.kubernetes.io/managed-by",
+    "argocd.argoproj.io/instance",
+    "kustomize.toolkit.fluxcd.io/name",
+    "kustomize.toolkit.fluxcd.io/namespace",
+)
+"""Labels by which other tools know what they manage: a Gateway's are not copied to its workload."""
+
+DISCOVERY_SERVICE = "stunner-config-discovery.stunner-gateway-operator-system:13478"
+
+
 class Address(NamedTuple):
     """A host and port to listen on. ``host`` empty means all addresses; port 0 means any free one."""
 
@@ -74,6 +102,11 @@ class Decisions:
     """None: on, but off for v1alpha1 documents."""
     relay_to_cluster_ip: bool = True
     cluster_domain: str = "cluster.local"
+    reference_grants: ReferenceGrants = ReferenceGrants.AUTO
+    udproute_ports: UDPRoutePorts = UDPRoutePorts.IGNORE
+    config_discovery_service: str = DISCOVERY_SERVICE
+    """Where the data planes that we run ask for their configuration: ``name.namespace[:port]``."""
+    filtered_labels: tuple[str, ...] = FILTERED_LABELS
     public_address: str = ""
     standalone: bool = False
     """Manifests are the source: what a cluster would assign comes from them or from the settings."""

@@ -10,6 +10,7 @@ import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.projection.listeners import own_listeners
+from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.queries import query
 from stunnergw.projection.serviceports import exposure
 from stunnergw.projection.statuses import AssignedAddress
@@ -18,6 +19,7 @@ from stunnergw.store.indexes import ALL_NODES
 
 if TYPE_CHECKING:
     from stunnergw.projection.listeners import ListenerRule
+    from stunnergw.projection.outputs import Output
     from stunnergw.projection.queries import Context
     from stunnergw.projection.serviceports import Exposure
     from stunnergw.resources.core import LoadBalancerIngress
@@ -118,6 +120,13 @@ class ExternalNode(NamedTuple):
 def external_node(db: Context) -> ExternalNode | None:
     """Return the first node by name that has an ExternalIP or ExternalDNS address."""
     return next((node for node in (node_address(db, key) for key in db.select(ALL_NODES, "")) if node), None)
+
+
+@query("external address")
+def external_address(db: Context, key: Key) -> Output[ExternalNode]:
+    """Return a node's external address as an output of its own: config servers put it into documents."""
+    found = node_address(db, key)
+    return Want(found) if found else ABSENT
 
 
 @query("external address of node")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
+from stunnergw.projection.addresses import external_address
 from stunnergw.projection.classes import HELD_CLASSES, HELD_GATEWAYS, class_hold
 from stunnergw.projection.classstatuses import class_status
 from stunnergw.projection.configs import class_config, config
@@ -18,8 +19,8 @@ from stunnergw.projection.outputs import ABSENT
 from stunnergw.projection.queries import Engine, Root
 from stunnergw.projection.routestatuses import route_status
 from stunnergw.projection.services import config_map, service
-from stunnergw.projection.snapshots import Difference, OwnedSlot, Snapshot, StatusSlot
-from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, ROUTE_KINDS
+from stunnergw.projection.snapshots import Difference, Explanation, OwnedSlot, Snapshot, StatusSlot
+from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, NODE, ROUTE_KINDS
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
 from stunnergw.store.store import Get
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from stunnergw.settings import Decisions
     from stunnergw.store.store import Input, Store
 
-Slot = Key | OwnedSlot | StatusSlot
+Slot = Key | OwnedSlot | StatusSlot | str
 
 
 class Place(NamedTuple):
@@ -92,6 +93,12 @@ class Projection:
         self.engine.finish()
         self.snapshot = maps.snapshot(seq=self._store.seq, held=dict(self._held_for), failures=self.engine.failures)
 
+    def explain(self, config: Key) -> Explanation | None:
+        """Say what last changed a configuration, and what it rests on."""
+        root = next((root for root, place in self._places.items() if place == Place("configs", config)), None)
+        cause = self.engine.cause(root) if root else None
+        return Explanation(cause, tuple(self.engine.inputs(root))) if root and cause else None
+
     # -- what is wanted ----------------------------------------------------------------------------------------
 
     def _plan(self, dirty: Mapping[Input, int], maps: _Maps) -> None:
@@ -115,6 +122,8 @@ class Projection:
             return self._gateway_roots(key)
         if kind is GATEWAY_CLASS:
             return self._class_roots(key)
+        if kind is NODE:
+            return [(Root(external_address, (key,)), Place("nodes", key.name))]
         if kind in ROUTE_KINDS:
             return [(Root(route_status, (kind, key)), Place("statuses", StatusSlot(kind, key)))]
         return []
@@ -169,7 +178,7 @@ class _Maps:
     def __init__(self, old: Snapshot) -> None:
         self._old = old
         self._new: dict[str, dict[Any, Any]] = {}
-        self._changed: dict[str, set[Any]] = {"configs": set(), "objects": set(), "statuses": set()}
+        self._changed: dict[str, set[Any]] = {"configs": set(), "objects": set(), "statuses": set(), "nodes": set()}
         self._causes: dict[Any, Cause] = {}
 
     def put(self, place: Place, output: Any, cause: Cause | None) -> None:
@@ -180,7 +189,8 @@ class _Maps:
         if new is None:
             new = self._new[place.map] = dict(getattr(self._old, place.map))
         if output is not ABSENT:
-            new[place.slot] = output
+            # A node's address is what it is: nothing about it is undecided.
+            new[place.slot] = output.value if place.map == "nodes" else output
         elif new.pop(place.slot, None) is None:
             return
         self._changed[place.map].add(place.slot)
@@ -194,6 +204,7 @@ class _Maps:
             configs=self._new.get("configs", self._old.configs),
             objects=self._new.get("objects", self._old.objects),
             statuses=self._new.get("statuses", self._old.statuses),
+            nodes=self._new.get("nodes", self._old.nodes),
             causes=self._causes,
             held=held,
             failures=failures,
@@ -202,5 +213,6 @@ class _Maps:
                 configs=frozenset(self._changed["configs"]),
                 objects=frozenset(self._changed["objects"]),
                 statuses=frozenset(self._changed["statuses"]),
+                nodes=frozenset(self._changed["nodes"]),
             ),
         )

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from stunnergw.events.log import EventLog
     from stunnergw.projection.projecting import Projection
-    from stunnergw.projection.snapshots import Snapshot
+    from stunnergw.projection.snapshots import Explanation, Snapshot
+    from stunnergw.resources.metadata import Key
     from stunnergw.store.store import Input, Store
 
 SLICE = 0.005
@@ -59,6 +60,10 @@ class Projector:
     def idle(self) -> bool:
         """Whether all that is in the log has been taken in."""
         return self._log.folded == self._log.last
+
+    def explain(self, config: Key) -> Explanation | None:
+        """Say what last changed a configuration, and what it rests on; None where there is none."""
+        return self._projection.explain(config)
 
     def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Have ``callback`` called with each new snapshot, in the loop; returns how to end that."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stunnergw.dataplane.documents import Document
+    from stunnergw.projection.addresses import ExternalNode
     from stunnergw.projection.bodies import OwnedObject
     from stunnergw.projection.causes import Cause
     from stunnergw.projection.outputs import Output
@@ -52,9 +53,10 @@ class Difference:
     configs: frozenset[Key] = frozenset()
     objects: frozenset[OwnedSlot] = frozenset()
     statuses: frozenset[StatusSlot] = frozenset()
+    nodes: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.configs or self.objects or self.statuses)
+        return bool(self.configs or self.objects or self.statuses or self.nodes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,6 +71,8 @@ class Snapshot:
     statuses: Mapping[StatusSlot, Output[Status]] = field(default_factory=_nothing)
     causes: Mapping[Any, Cause] = field(default_factory=_nothing)
     """What changed those slots that changed since the snapshot before; of the others the engine knows."""
+    nodes: Mapping[str, ExternalNode] = field(default_factory=_nothing)
+    """By name, the nodes that have an external address: it stands in for the placeholder in documents."""
     held: Mapping[str, str] = field(default_factory=_nothing)
     """Classes served on held parameters, each with the reason why today's are not."""
     failures: int = 0
@@ -81,7 +85,10 @@ class Snapshot:
         """Return what differs from ``older``: at no cost where that is the snapshot before this one."""
         if older is None:
             return Difference(
-                configs=frozenset(self.configs), objects=frozenset(self.objects), statuses=frozenset(self.statuses)
+                configs=frozenset(self.configs),
+                objects=frozenset(self.objects),
+                statuses=frozenset(self.statuses),
+                nodes=frozenset(self.nodes),
             )
         if older is self:
             return Difference()
@@ -91,7 +98,24 @@ class Snapshot:
             configs=_differing(self.configs, older.configs),
             objects=_differing(self.objects, older.objects),
             statuses=_differing(self.statuses, older.statuses),
+            nodes=_differing(self.nodes, older.nodes),
         )
+
+
+class Explanation(NamedTuple):
+    """Why a configuration is as it is."""
+
+    cause: Cause
+    """What last changed it: inputs, and through which results."""
+    inputs: tuple[Cause, ...]
+    """All that it rests on now, the latest change last."""
+
+
+class Explainer(Protocol):
+    """Who can say why: the projector, or a stand-in in tests."""
+
+    def explain(self, config: Key) -> Explanation | None:
+        """Explain a configuration; None where there is none."""
 
 
 class SnapshotSource(Protocol):

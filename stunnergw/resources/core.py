@@ -1,4 +1,4 @@
-"""Core kinds: Service, Namespace, Node; and EndpointSlice of discovery.k8s.io."""
+"""Core kinds: Service, Endpoints, Namespace, Node; and EndpointSlice of discovery.k8s.io."""
 
 from __future__ import annotations
 
@@ -102,6 +102,15 @@ class Node:
 
 
 @model
+class EndpointPort:
+    """A port of a slice; its name is that of the Service's port."""
+
+    name: str = ""
+    protocol: str = "TCP"
+    port: int | None = None
+
+
+@model
 class SliceEndpoint:
     """An endpoint of a slice. Readiness is not here: all addresses count until the pod is gone."""
 
@@ -115,3 +124,28 @@ class EndpointSlice:
     metadata: ObjectMeta
     address_type: str
     endpoints: Many[SliceEndpoint] = ()
+    ports: Many[EndpointPort] = ()
+
+
+@model
+class EndpointAddress:
+    """An address of an Endpoints object."""
+
+    ip: str
+
+
+@model
+class EndpointSubset:
+    """Addresses with the same ports; those that are not ready count, too."""
+
+    addresses: Many[EndpointAddress] = ()
+    not_ready_addresses: Many[EndpointAddress] = ()
+    ports: Many[EndpointPort] = ()
+
+
+@model
+class Endpoints:
+    """Addresses behind the Service of the same name, where EndpointSlices are missing or switched off."""
+
+    metadata: ObjectMeta
+    subsets: Many[EndpointSubset] = ()

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from stunnergw.resources.core import EndpointSlice, Namespace, Node, Service
+from stunnergw.resources.core import Endpoints, EndpointSlice, Namespace, Node, Service
 from stunnergw.resources.gateways import Gateway, GatewayClass
+from stunnergw.resources.grants import ReferenceGrant
 from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP, Key, KubernetesObject
+from stunnergw.resources.owned import ConfigMap, CustomResourceDefinition, Workload
 from stunnergw.resources.routes import UDPRoute
-from stunnergw.resources.stunner import Dataplane, GatewayConfig
+from stunnergw.resources.secrets import Secret
+from stunnergw.resources.stunner import Dataplane, GatewayConfig, StaticService
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +43,8 @@ class Kind(Generic[T]):
     """We write objects or statuses of this kind, so every resourceVersion must reach the store."""
     secret_bearing: bool = False
     """Objects of this kind hold secrets: no value of theirs may be quoted in an error."""
+    labelled: bool = False
+    """Only those with the label ``stunner.l7mp.io/owned-by: stunner`` are read: the others are everybody's."""
 
     @cached_property
     def adapter(self) -> TypeAdapter[T]:
@@ -91,6 +96,38 @@ ENDPOINT_SLICE = Kind(
     name="EndpointSlice", kind="EndpointSlice", group="discovery.k8s.io", versions=("v1", "v1beta1"),
     plural="endpointslices", model=EndpointSlice,
 )  # fmt: skip
+ENDPOINTS = Kind(
+    name="Endpoints", kind="Endpoints", group="", versions=("v1",),
+    plural="endpoints", model=Endpoints,
+)  # fmt: skip
+STATIC_SERVICE = Kind(
+    name="StaticService", kind="StaticService", group=STUNNER_GROUP, versions=("v1", "v1alpha1"),
+    plural="staticservices", model=StaticService, written=True,
+)  # fmt: skip
+REFERENCE_GRANT = Kind(
+    name="ReferenceGrant", kind="ReferenceGrant", group=GATEWAY_GROUP, versions=("v1", "v1beta1", "v1alpha2"),
+    plural="referencegrants", model=ReferenceGrant,
+)  # fmt: skip
+SECRET = Kind(
+    name="Secret", kind="Secret", group="", versions=("v1",),
+    plural="secrets", model=Secret, needed=True, secret_bearing=True,
+)  # fmt: skip
+CONFIG_MAP = Kind(
+    name="ConfigMap", kind="ConfigMap", group="", versions=("v1",),
+    plural="configmaps", model=ConfigMap, written=True, secret_bearing=True, labelled=True,
+)  # fmt: skip
+DEPLOYMENT = Kind(
+    name="Deployment", kind="Deployment", group="apps", versions=("v1",),
+    plural="deployments", model=Workload, written=True, labelled=True,
+)  # fmt: skip
+DAEMON_SET = Kind(
+    name="DaemonSet", kind="DaemonSet", group="apps", versions=("v1",),
+    plural="daemonsets", model=Workload, written=True, labelled=True,
+)  # fmt: skip
+CUSTOM_RESOURCE_DEFINITION = Kind(
+    name="CustomResourceDefinition", kind="CustomResourceDefinition", group="apiextensions.k8s.io", versions=("v1",),
+    plural="customresourcedefinitions", model=CustomResourceDefinition, namespaced=False,
+)  # fmt: skip
 NAMESPACE = Kind(
     name="Namespace", kind="Namespace", group="", versions=("v1",),
     plural="namespaces", model=Namespace, namespaced=False, needed=True,
@@ -101,8 +138,9 @@ NODE = Kind(
 )  # fmt: skip
 
 TABLE: tuple[Kind[Any], ...] = (
-    GATEWAY_CLASS, GATEWAY_CONFIG, DATAPLANE, GATEWAY, UDP_ROUTE, STUNNER_UDP_ROUTE,
-    SERVICE, ENDPOINT_SLICE, NAMESPACE, NODE,
+    GATEWAY_CLASS, GATEWAY_CONFIG, DATAPLANE, GATEWAY, UDP_ROUTE, STUNNER_UDP_ROUTE, STATIC_SERVICE,
+    REFERENCE_GRANT, SERVICE, ENDPOINT_SLICE, ENDPOINTS, SECRET, NAMESPACE, NODE,
+    CONFIG_MAP, DEPLOYMENT, DAEMON_SET, CUSTOM_RESOURCE_DEFINITION,
 )  # fmt: skip
 """All kinds that we read."""
 

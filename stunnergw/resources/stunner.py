@@ -1,4 +1,4 @@
-"""STUNner's own kinds: GatewayConfig and Dataplane (stunner.l7mp.io v1, v1alpha1)."""
+"""STUNner's own kinds: GatewayConfig, Dataplane and StaticService (stunner.l7mp.io v1, v1alpha1)."""
 
 from __future__ import annotations
 
@@ -93,4 +93,20 @@ class Dataplane:
 
     metadata: ObjectMeta
     spec: DataplaneSpec = DataplaneSpec()
+    status: RawJson | None = stored()
+
+
+@model
+class StaticServiceSpec:
+    """``spec`` of a StaticService."""
+
+    prefixes: Many[str] = ()
+
+
+@model
+class StaticService:
+    """A backend that is a list of IP addresses and prefixes rather than a Service."""
+
+    metadata: ObjectMeta
+    spec: StaticServiceSpec = StaticServiceSpec()
     status: RawJson | None = stored()
