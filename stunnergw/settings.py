@@ -104,6 +104,8 @@ class Decisions:
     cluster_domain: str = "cluster.local"
     reference_grants: ReferenceGrants = ReferenceGrants.AUTO
     udproute_ports: UDPRoutePorts = UDPRoutePorts.IGNORE
+    endpoint_slices: bool = True
+    """False: Endpoints objects are read in their place."""
     config_discovery_service: str = DISCOVERY_SERVICE
     """Where the data planes that we run ask for their configuration: ``name.namespace[:port]``."""
     filtered_labels: tuple[str, ...] = FILTERED_LABELS

@@ -36,3 +36,19 @@ def normalise(address: str) -> str | None:
     if isinstance(parsed, ipaddress.IPv6Address) and (parsed.ipv4_mapped or parsed.scope_id):
         return None
     return str(parsed)
+
+
+def normalise_prefix(text: str) -> str | None:
+    """Return an IP address or prefix as stunnerd reads it, or None where it would not take it.
+
+    stunnerd clears the bits of ``10.0.0.1/8`` that are beyond the prefix; so do we.
+    """
+    if "/" not in text:
+        return normalise(text)
+    address, _, length = text.partition("/")
+    if normalise(address) is None or not length.isascii() or not length.isdecimal():
+        return None
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return None

@@ -31,6 +31,7 @@ NO_HEALTH_CHECK_PORT = PREFIX + "disable-health-check-expose"
 LOAD_BALANCER_CLASS = PREFIX + "load-balancer-class"
 IP_FAMILY_POLICY = PREFIX + "ip-family-policy"
 SOURCE_RANGES = PREFIX + "load-balancer-source-ranges"
+NO_WORKLOAD = PREFIX + "disable-managed-dataplane"
 RELAY_ADDRESS_DISCOVERY = PREFIX + "enable-relay-address-discovery"
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stunnergw.dataplane.endpoints import ALL_PORTS, Endpoint, normalise
+from stunnergw.dataplane.endpoints import ALL_PORTS, Endpoint, normalise_prefix
+from stunnergw.projection.discovering import addresses_of_service, cluster_ips_of_service, targets_of_service
+from stunnergw.projection.grants import Referrer, Target, how_to_permit, may_refer, routes_need_grants
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
-from stunnergw.resources.kinds import ENDPOINT_SLICE, GATEWAY, SERVICE, STUNNER_UDP_ROUTE
-from stunnergw.resources.metadata import Key
-from stunnergw.store.indexes import SLICES_BY_SERVICE
+from stunnergw.resources.kinds import SERVICE, STATIC_SERVICE, STUNNER_UDP_ROUTE
+from stunnergw.resources.metadata import STUNNER_GROUP, Key
+from stunnergw.settings import UDPRoutePorts
 
 if TYPE_CHECKING:
     from stunnergw.projection.queries import Context
@@ -34,43 +36,6 @@ class Backend(NamedTuple):
     """What the author should know though nothing is wrong."""
 
 
-class Addresses(NamedTuple):
-    """The addresses behind a Service."""
-
-    addresses: tuple[str, ...]
-    skipped: tuple[str, ...]
-    """EndpointSlices that hold no IP addresses."""
-
-
-@query("addresses of Service")
-def addresses_of_service(db: Context, service: Key) -> Addresses:
-    """Return all addresses of a Service's EndpointSlices, and its cluster IPs where they are to be reached."""
-    found: set[str] = set()
-    skipped: list[str] = []
-    for key in db.select(SLICES_BY_SERVICE, service):
-        endpoint_slice = db.get(ENDPOINT_SLICE, key)
-        if endpoint_slice is None:
-            continue
-        if endpoint_slice.address_type not in ("IPv4", "IPv6"):
-            skipped.append(
-                f"EndpointSlice {key} holds names of type {endpoint_slice.address_type}, not addresses: skipped"
-            )
-            continue
-        found.update(address for endpoint in endpoint_slice.endpoints for address in endpoint.addresses)
-    if db.settings.relay_to_cluster_ip:
-        found.update(_cluster_ips(db, service))
-    usable = {text for text in map(normalise, found) if text}
-    return Addresses(tuple(sorted(usable)), tuple(skipped))
-
-
-def _cluster_ips(db: Context, key: Key) -> tuple[str, ...]:
-    service = db.get(SERVICE, key)
-    if service is None:
-        return ()
-    # A headless Service says "None", which is no address and goes no further.
-    return service.spec.cluster_ips or (service.spec.cluster_ip,)
-
-
 @query("type of Service")
 def type_of_service(db: Context, key: Key) -> str | None:
     """Return a Service's type; None where there is no such Service."""
@@ -78,64 +43,128 @@ def type_of_service(db: Context, key: Key) -> str | None:
     return service.spec.type if service else None
 
 
-def resolve(
-    db: Context, *, kind: Kind[UDPRoute], route: Key, where: str, ref: BackendReference, discovery: bool
-) -> Backend:
-    """Work out one backendRef; ``where`` is its path in the route, for messages."""
-    if (ref.group, ref.kind) != ("", "Service"):
+@query("port name of Service")
+def port_name_of_service(db: Context, key: Key, port: int) -> str | None:
+    """Return the name of a Service's UDP port; None where it has no such port."""
+    service = db.get(SERVICE, key)
+    ports = service.spec.ports if service else ()
+    return next((entry.name for entry in ports if (entry.port, entry.protocol) == (port, "UDP")), None)
+
+
+@query("prefixes of StaticService")
+def prefixes(db: Context, key: Key) -> tuple[str, ...] | None:
+    """Return the prefixes of a StaticService as written; None where there is no such StaticService."""
+    found = db.get(STATIC_SERVICE, key)
+    return found.spec.prefixes if found else None
+
+
+class Asked(NamedTuple):
+    """A backendRef with all that its meaning depends on."""
+
+    kind: Kind[UDPRoute]
+    route: Key
+    where: str
+    """Its path in the route, for messages."""
+    ref: BackendReference
+    discovery: bool
+
+    @property
+    def key(self) -> Key:
+        """What it names."""
+        return Key(self.ref.namespace or self.route.namespace, self.ref.name)
+
+
+def resolve(db: Context, asked: Asked) -> Backend:
+    """Work out one backendRef."""
+    ref = asked.ref
+    if (ref.group, ref.kind) not in (("", "Service"), (STUNNER_GROUP, "StaticService")):
         named = f"{ref.group or 'core'}/{ref.kind}"
-        return _failed("InvalidKind", f"{where}: {named} {ref.name} cannot be a backend: use a Service")
-    key = Key(ref.namespace or route.namespace, ref.name)
-    if not _permitted(db, kind, route, key):
         return _failed(
-            "RefNotPermitted",
-            f"{where}: Service {key} is in another namespace, which needs a ReferenceGrant in {key.namespace} "
-            f"from UDPRoute in {route.namespace}",
+            "InvalidKind",
+            f"{asked.where}: {named} {ref.name} cannot be a backend: use a Service or a StaticService",
         )
-    service_type = type_of_service(db, key)
-    if service_type is None:
-        return _failed("BackendNotFound", f"{where}: Service {key} not found: create it or correct the name")
-    if service_type == "ExternalName":
-        return _failed("InvalidKind", f"{where}: Service {key} is of type ExternalName, which is not supported")
-    if ref.weight == 0:
-        return Backend(
-            "STATIC" if discovery else "STRICT_DNS", notes=(f"{where}: weight 0: Service {key} is left out",)
-        )
-    ports, note = _ports(kind, ref, where)
-    return _service(db, key, ports, note, discovery=discovery)
+    referrer = Referrer(asked.kind.group, asked.kind.kind, asked.route.namespace)
+    target = Target(ref.group, ref.kind, asked.key)
+    if not may_refer(db, referrer, target, enforced=routes_need_grants(db, asked.kind)):
+        return _failed("RefNotPermitted", f"{asked.where}: {ref.kind} {asked.key} {how_to_permit(referrer, target)}")
+    found = _service(db, asked) if ref.kind == "Service" else _static(db, asked)
+    if ref.weight == 0 and found.type:
+        return found._replace(endpoints=(), notes=(f"{asked.where}: weight 0: {ref.kind} {asked.key} is left out",))
+    return found
 
 
 def _failed(reason: str, message: str) -> Backend:
     return Backend(problem=Problem(reason, message))
 
 
-def _permitted(db: Context, kind: Kind[UDPRoute], route: Key, service: Key) -> bool:
-    """Say whether a route may name a Service: across namespaces, a stunner.l7mp.io route may.
-
-    A gateway.networking.k8s.io route may not, but where Gateways are served as v1alpha2 alone: that time had no
-    ReferenceGrant.
-    """
-    if service.namespace == route.namespace or kind is STUNNER_UDP_ROUTE:
-        return True
-    return db.versions(GATEWAY) == ("v1alpha2",)
+def _not_found(asked: Asked) -> Backend:
+    return _failed(
+        "BackendNotFound", f"{asked.where}: {asked.ref.kind} {asked.key} not found: create it, or correct the name"
+    )
 
 
-def _ports(kind: Kind[UDPRoute], ref: BackendReference, where: str) -> tuple[Ports, str]:
+def _static(db: Context, asked: Asked) -> Backend:
+    written = prefixes(db, asked.key)
+    if written is None:
+        return _not_found(asked)
+    ports, note = _range(asked)
+    read = {text: normalise_prefix(text) for text in written}
+    wrong = [text for text, prefix in read.items() if prefix is None]
+    problem = None
+    if wrong:
+        names = ", ".join(text[:64] for text in wrong)
+        message = f"{asked.where}: StaticService {asked.key}: {names}: no IP address or prefix: left out"
+        problem = Problem("UnsupportedValue", message)
+    endpoints = tuple(Endpoint(prefix, ports) for prefix in read.values() if prefix)
+    return Backend("STATIC", endpoints, problem, (note,) if note else ())
+
+
+def _service(db: Context, asked: Asked) -> Backend:
+    service_type = type_of_service(db, asked.key)
+    if service_type is None:
+        return _not_found(asked)
+    if service_type == "ExternalName":
+        return _failed(
+            "InvalidKind", f"{asked.where}: Service {asked.key} is of type ExternalName, which is not supported"
+        )
+    if not asked.discovery:
+        return Backend(
+            "STRICT_DNS", (Endpoint(f"{asked.key.name}.{asked.key.namespace}.svc.{db.settings.cluster_domain}"),)
+        )
+    if asked.kind is not STUNNER_UDP_ROUTE and db.settings.udproute_ports is UDPRoutePorts.ENFORCE and asked.ref.port:
+        return _enforced(db, asked, asked.ref.port)
+    ports, note = _range(asked)
+    found = addresses_of_service(db, asked.key)
+    endpoints = tuple(Endpoint(address, ports) for address in found.addresses)
+    return Backend("STATIC", endpoints, notes=(*((note,) if note else ()), *found.skipped))
+
+
+def _range(asked: Asked) -> tuple[Ports, str]:
     """Return the range of ports that a stunner.l7mp.io route asks for; those of the other group are ignored."""
-    if kind is not STUNNER_UDP_ROUTE or (ref.port is None and ref.end_port is None):
+    ref = asked.ref
+    if asked.kind is not STUNNER_UDP_ROUTE or (ref.port is None and ref.end_port is None):
         return None, ""
     low = ALL_PORTS[0] if ref.port is None else ref.port
     high = low if ref.end_port is None else ref.end_port
     if high < low:
-        return (low, low), f"{where}: endPort {high} is below port {low}: port {low} alone is served"
+        return (low, low), f"{asked.where}: endPort {high} is below port {low}: port {low} alone is served"
     return (None if (low, high) == ALL_PORTS else (low, high)), ""
 
 
-def _service(db: Context, key: Key, ports: Ports, note: str, *, discovery: bool) -> Backend:
-    notes = (note,) if note else ()
-    if not discovery:
-        name = f"{key.name}.{key.namespace}.svc.{db.settings.cluster_domain}"
-        return Backend("STRICT_DNS", (Endpoint(name),), notes=notes)
-    addresses = addresses_of_service(db, key)
-    endpoints = tuple(Endpoint(address, ports) for address in addresses.addresses)
-    return Backend("STATIC", endpoints, notes=(*notes, *addresses.skipped))
+def _enforced(db: Context, asked: Asked, port: int) -> Backend:
+    """Admit the Service's port alone: itself on cluster IPs, on endpoints the port of the same name."""
+    name = port_name_of_service(db, asked.key, port)
+    if name is None:
+        return _failed(
+            "BackendNotFound",
+            f"{asked.where}: Service {asked.key} has no UDP port {port}: correct the port of the backendRef",
+        )
+    targets = targets_of_service(db, asked.key)
+    endpoints = {
+        Endpoint(target.address, (number, number))
+        for target in targets.targets
+        for port_name, number in target.ports
+        if port_name == name
+    }
+    endpoints.update(Endpoint(address, (port, port)) for address in cluster_ips_of_service(db, asked.key))
+    return Backend("STATIC", tuple(endpoints), notes=targets.skipped)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.dataplane.configs import RelayPorts
 from stunnergw.errors import Unknown
 from stunnergw.projection.credentials import credentials
+from stunnergw.projection.environment import environment
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import DATAPLANE, GATEWAY, GATEWAY_CLASS, GATEWAY_CONFIG
@@ -115,7 +116,7 @@ def _config_of(db: Context, gateway_class: GatewayClass) -> GatewayConfig | Prob
 
 def _judge(db: Context, name: str, config: GatewayConfig) -> Accepted | Broken:
     key, spec = config.metadata.key, config.spec
-    auth = credentials(config)
+    auth = credentials(db, config)
     if isinstance(auth, Problem):
         return Broken(auth)
     dataplane = _dataplane(db, key, spec)
@@ -137,7 +138,7 @@ def _judge(db: Context, name: str, config: GatewayConfig) -> Accepted | Broken:
         metrics_endpoint=metrics,
         dataplane=dataplane,
     )
-    return Accepted(parameters, (*auth.warnings, *warnings, *_without_effect(db, spec)))
+    return Accepted(parameters, (*auth.warnings, *warnings, *_without_effect(db, spec), *_of_dataplane(dataplane)))
 
 
 def _dataplane(db: Context, config: Key, spec: GatewayConfigSpec) -> Dataplane | Problem | None:
@@ -189,10 +190,18 @@ def _metrics(spec: GatewayConfigSpec) -> tuple[str, tuple[str, ...]]:
 
 
 def _without_effect(db: Context, spec: GatewayConfigSpec) -> tuple[str, ...]:
+    quota = ("spec.userQuota is told to stunnerd, which enforces it only with a licence",) if spec.user_quota else ()
     fields = _old_fields(spec) if db.settings.dataplane_mode is DataplaneMode.MANAGED else []
     if not fields and spec.health_check_endpoint is not None:
         fields = ["healthCheckEndpoint"]
-    return tuple(f"spec.{field} of the GatewayConfig has no effect" for field in fields)
+    return (*quota, *(f"spec.{field} of the GatewayConfig has no effect" for field in fields))
+
+
+def _of_dataplane(dataplane: Dataplane | None) -> tuple[str, ...]:
+    if dataplane is None:
+        return ()
+    # Which Gateway it is for does not matter to what is left out.
+    return environment("", Key("", ""), dataplane.spec.env).notes
 
 
 class Ruling(NamedTuple):

@@ -1,10 +1,14 @@
-"""Clusters: the peers that a route lets clients reach, out of the backends of all its rules."""
+"""Clusters: the peers that a route lets clients reach, out of the backends of all its rules.
+
+A cluster holds addresses or domain names, never both: the first backend that resolves decides, the others are left out
+and said.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stunnergw.projection.backends import Backend, resolve
+from stunnergw.projection.backends import Asked, Backend, resolve
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.metadata import Key
     from stunnergw.resources.routes import UDPRoute
+
+_GIVES = {"STATIC": "addresses", "STRICT_DNS": "a domain name"}
 
 
 class Cluster(NamedTuple):
@@ -31,19 +37,40 @@ def cluster(db: Context, kind: Kind[UDPRoute], route: Key, discovery: bool) -> C
     """Work out a route's cluster, with addresses (``discovery``) or with domain names."""
     found = db.get(kind, route)
     rules = found.spec.rules if found else ()
-    backends = [
-        resolve(db, kind=kind, route=route, where=f"rules[{number}].backendRefs[{index}]", ref=ref, discovery=discovery)
+    asked = [
+        Asked(kind, route, f"rules[{number}].backendRefs[{index}]", ref, discovery)
         for number, rule in enumerate(rules)
         for index, ref in enumerate(rule.backend_refs)
     ]
-    cluster_type = next((backend.type for backend in backends if backend.type), "STATIC" if discovery else "STRICT_DNS")
-    fitting = [backend for backend in backends if backend.type == cluster_type]
+    backends = [resolve(db, one) for one in asked]
+    cluster_type = _type(asked, backends)
+    fitting = [_fit(one, backend, cluster_type) for one, backend in zip(asked, backends, strict=True)]
     return Cluster(
         type=cluster_type,
         endpoints=tuple(sorted({endpoint for backend in fitting for endpoint in backend.endpoints}, key=_text)),
-        problem=_problem(backends),
-        notes=tuple(dict.fromkeys(note for backend in backends for note in backend.notes)),
+        problem=_problem(fitting),
+        notes=tuple(dict.fromkeys(note for backend in fitting for note in backend.notes)),
     )
+
+
+def _type(asked: list[Asked], backends: list[Backend]) -> str:
+    """Return the type of the first backend that resolved; with none, that of what was asked for."""
+    found = next((backend.type for backend in backends if backend.type), "")
+    if found:
+        return found
+    names = any(not one.discovery and one.ref.kind == "Service" for one in asked)
+    return "STRICT_DNS" if names else "STATIC"
+
+
+def _fit(asked: Asked, backend: Backend, cluster_type: str) -> Backend:
+    """Leave a backend out that resolved to the other type."""
+    if backend.type in ("", cluster_type):
+        return backend
+    message = (
+        f"{asked.where}: {asked.ref.kind} {asked.key} gives {_GIVES[backend.type]}, backends before it "
+        f"{_GIVES[cluster_type]}, and one route cannot mix them: left out, give it a route of its own"
+    )
+    return Backend(problem=Problem("UnsupportedValue", message))
 
 
 def _text(endpoint: Endpoint) -> str:

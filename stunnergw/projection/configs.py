@@ -26,16 +26,18 @@ from stunnergw.projection.annotations import RELAY_ADDRESS_DISCOVERY, is_true, o
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today, ruling
 from stunnergw.projection.clusters import cluster
-from stunnergw.projection.legacy import listeners, route_left_out, served_gateways
+from stunnergw.projection.gateways import gateway_refusal, must_have_something_to_serve
+from stunnergw.projection.legacy import route_left_out, served_gateways, served_listeners
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.queries import query
+from stunnergw.projection.unions import united
 from stunnergw.settings import DataplaneMode
 
 if TYPE_CHECKING:
     from stunnergw.dataplane.documents import Document
     from stunnergw.projection.attachments import AttachedRoute
     from stunnergw.projection.classes import Parameters
-    from stunnergw.projection.listeners import ListenerRule
+    from stunnergw.projection.legacy import ServedListener
     from stunnergw.projection.outputs import Output
     from stunnergw.projection.queries import Context
     from stunnergw.resources.metadata import Key
@@ -56,14 +58,14 @@ def config(db: Context, gateway: Key) -> Output[Document]:
     ruled = ruling(db, gateway)
     if ruled is None:
         return ABSENT
-    if not any(rule.rendered for rule in listeners(db, gateway)):
-        raise Unknown(f"no listener of Gateway {gateway} can be served: data planes keep what they have")
+    must_have_something_to_serve(db, gateway)
     parameters = ruled.parameters
+    listening, clusters = united(listener_configs(db, gateway), cluster_configs(db, gateway))
     made = Config(
         admin=_admin(parameters, name=str(gateway)),
         auth=parameters.auth,
-        listeners=listener_configs(db, gateway),
-        clusters=cluster_configs(db, gateway),
+        listeners=listening,
+        clusters=clusters,
         relay_ports=parameters.relay_ports,
     )
     return Want(document_of(made, parameters.spelling, document_id=str(gateway)))
@@ -81,11 +83,16 @@ def class_config(db: Context, class_name: str) -> Output[Document]:
         return ABSENT
     gateways = served_gateways(db, class_name)
     clusters = {found.name: found for gateway in gateways for found in cluster_configs(db, gateway)}
+    listening, united_clusters = united(
+        tuple(found for gateway in gateways for found in listener_configs(db, gateway)),
+        tuple(clusters[name] for name in sorted(clusters)),
+        qualified=True,
+    )
     made = Config(
         admin=_admin(parameters, name=LEGACY_NAME),
         auth=parameters.auth,
-        listeners=tuple(found for gateway in gateways for found in listener_configs(db, gateway)),
-        clusters=tuple(clusters[name] for name in sorted(clusters)),
+        listeners=listening,
+        clusters=united_clusters,
         relay_ports=parameters.relay_ports,
     )
     return Want(document_of(made, parameters.spelling, document_id=class_name))
@@ -135,9 +142,9 @@ def listener_configs(db: Context, gateway: Key) -> tuple[ListenerConfig, ...]:
     """Return the listeners that a Gateway contributes to its document, in the order of its spec."""
     routes = rendered_routes(db, gateway)
     address = _relay_address(db, gateway)
-    return tuple(
-        _listener_config(db, gateway, rule, address, routes) for rule in listeners(db, gateway) if rule.rendered
-    )
+    if gateway_refusal(db, gateway) is not None:
+        return ()
+    return tuple(_listener_config(db, gateway, served, address, routes) for served in served_listeners(db, gateway))
 
 
 def _relay_address(db: Context, gateway: Key) -> str:
@@ -148,8 +155,9 @@ def _relay_address(db: Context, gateway: Key) -> str:
 
 
 def _listener_config(
-    db: Context, gateway: Key, rule: ListenerRule, address: str, routes: tuple[AttachedRoute, ...]
+    db: Context, gateway: Key, served: ServedListener, address: str, routes: tuple[AttachedRoute, ...]
 ) -> ListenerConfig:
+    rule, pair = served
     public = public_address(db, gateway, rule.name)
     return ListenerConfig(
         name=ListenerName(gateway.namespace, gateway.name, rule.name),
@@ -160,6 +168,8 @@ def _listener_config(
         routes=tuple(_name(route) for route in routes if rule.name in route.listeners),
         public_address=public.value,
         public_port=public.port,
+        certificate=pair.certificate if pair else None,
+        key=pair.key if pair else None,
     )
 
 
@@ -171,7 +181,7 @@ def _name(route: AttachedRoute) -> ClusterName:
 def rendered_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
     """Return the attached routes that go into the document: those of some listener that does."""
     ruled = ruling(db, gateway)
-    serving = {rule.name for rule in listeners(db, gateway) if rule.rendered}
+    serving = {served.rule.name for served in served_listeners(db, gateway)}
     routes = tuple(route for route in attached_routes(db, gateway) if serving.intersection(route.listeners))
     if ruled is None or ruled.parameters.spelling == "v1":
         return routes

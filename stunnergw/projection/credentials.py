@@ -1,7 +1,7 @@
-"""Authentication: from a GatewayConfig to who may allocate.
+"""Authentication: from a GatewayConfig, or the Secret that it names, to who may allocate.
 
 Only facts about a secret are looked at (it is there, it is text, it is not empty); the value is passed on unread, and
-no message repeats it. stunnerd takes any byte in it unchanged.
+no message repeats it. stunnerd takes any byte in it unchanged. Where ``authRef`` is set the Secret decides alone.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.dataplane.configs import Auth
 from stunnergw.projection.problems import Problem
+from stunnergw.projection.reading import secret
+from stunnergw.resources.metadata import Key
 
 if TYPE_CHECKING:
     from stunnergw.opaque import Opaque
-    from stunnergw.resources.stunner import GatewayConfig, GatewayConfigSpec
+    from stunnergw.projection.queries import Context
+    from stunnergw.resources.secrets import Secret
+    from stunnergw.resources.stunner import AuthReference, GatewayConfig
 
 AUTH_TYPES = {
     "": "static",
@@ -23,7 +27,7 @@ AUTH_TYPES = {
     "longterm": "ephemeral",
     "timewindowed": "ephemeral",
 }
-"""The words of ``spec.authType`` and what each means."""
+"""The words of ``authType``, or of a Secret's key ``type``, and what each means."""
 
 
 class Credentials(NamedTuple):
@@ -33,34 +37,78 @@ class Credentials(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def credentials(config: GatewayConfig) -> Credentials | Problem:
-    """Work out the authentication of a GatewayConfig."""
+class _Found(NamedTuple):
+    """A credential: its key in the document, what a person calls it, and its value."""
+
+    key: str
+    name: str
+    value: Opaque | None
+
+
+def credentials(db: Context, config: GatewayConfig) -> Credentials | Problem:
+    """Work out the authentication of a GatewayConfig.
+
+    Raises:
+        Unknown: the Secret that it names is there and not read.
+    """
     spec, name = config.spec, f"GatewayConfig {config.metadata.key}"
     if spec.stun_mode:
         return Credentials(Auth("none", spec.realm, ()))
     if spec.auth_ref is not None:
-        return _invalid(f"{name}: spec.authRef: this version reads no Secrets: give the credentials inline")
+        return _from_secret(db, config, spec.auth_ref)
     kind = AUTH_TYPES.get(spec.auth_type)
     if kind is None:
-        words = ", ".join(word for word in AUTH_TYPES if word)
-        return _invalid(f"{name}: spec.authType {spec.auth_type!r} is unknown: use one of {words}")
-    return _inline(name, kind, spec)
+        return _unknown_type(f"spec.authType of {name}")
+    found = [_Found("secret", f"spec.sharedSecret of {name}", spec.shared_secret)]
+    if kind == "static":
+        found = [
+            _Found("password", f"spec.password of {name}", spec.password),
+            _Found("username", f"spec.userName of {name}", spec.user_name),
+        ]
+    return _checked(kind, spec.realm, found)
+
+
+def _from_secret(db: Context, config: GatewayConfig, ref: AuthReference) -> Credentials | Problem:
+    name = f"GatewayConfig {config.metadata.key}"
+    if ref.group not in ("", "v1") or ref.kind not in ("", "Secret"):
+        return _invalid(f"spec.authRef of {name} names {ref.group or 'core'}/{ref.kind}: name a Secret")
+    key = Key(ref.namespace or config.metadata.namespace, ref.name)
+    found = secret(db, key)
+    if found is None:
+        return _invalid(f"Secret {key} not found: create it, or correct spec.authRef of {name}")
+    if found.data.get("type") is not None and found.data.auth_type not in AUTH_TYPES:
+        return _unknown_type(f"key type of Secret {key}")
+    kind = AUTH_TYPES[found.data.auth_type]
+    return _checked(kind, config.spec.realm, _values_of(kind, key, found))
+
+
+def _values_of(kind: str, key: Key, found: Secret) -> list[_Found]:
+    if kind == "static":
+        return [_Found(name, f"key {name} of Secret {key}", found.data.get(name)) for name in ("password", "username")]
+    name = "secret" if found.data.get("secret") is not None else "sharedSecret"
+    told = name if found.data.get(name) is not None else "secret"
+    return [_Found("secret", f"key {told} of Secret {key}", found.data.get(name))]
 
 
 def _invalid(message: str) -> Problem:
     return Problem("InvalidParameters", message)
 
 
-def _inline(name: str, kind: str, spec: GatewayConfigSpec) -> Credentials | Problem:
-    fields: tuple[tuple[str, str, Opaque | None], ...] = (("secret", "sharedSecret", spec.shared_secret),)
-    if kind == "static":
-        fields = (("password", "password", spec.password), ("username", "userName", spec.user_name))
-    found: list[tuple[str, Opaque]] = []
+def _unknown_type(where: str) -> Problem:
+    # The word itself is not repeated: somebody may have put a password there.
+    words = ", ".join(word for word in AUTH_TYPES if word)
+    return _invalid(f"{where} is none of the auth types: use one of {words}")
+
+
+def _checked(kind: str, realm: str, values: list[_Found]) -> Credentials | Problem:
     warnings: list[str] = []
-    for key, field, value in fields:
-        if value is None or value.facts.empty or not value.facts.text:
-            return _invalid(f"{name}: spec.{field} is missing: auth type {spec.auth_type or kind} needs it")
-        if value.facts.newline:
-            warnings.append(f"spec.{field} of {name} ends in a newline, which clients must send too")
-        found.append((key, value))
-    return Credentials(Auth(kind, spec.realm, tuple(found)), tuple(warnings))
+    found: list[tuple[str, Opaque]] = []
+    for entry in values:
+        if entry.value is None or entry.value.facts.empty:
+            return _invalid(f"{entry.name} is missing or empty: auth type {kind} needs it")
+        if not entry.value.facts.text:
+            return _invalid(f"{entry.name} is not UTF-8 text: stunnerd could not be told it")
+        if entry.value.facts.newline:
+            warnings.append(f"{entry.name} ends in a newline, which clients must send too")
+        found.append((entry.key, entry.value))
+    return Credentials(Auth(kind, realm, tuple(found)), tuple(warnings))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.annotations import SERVICE_TYPE, service_annotations
@@ -16,8 +16,9 @@ from stunnergw.store.indexes import SERVICES_BY_GATEWAY
 if TYPE_CHECKING:
     from stunnergw.projection.queries import Context
     from stunnergw.resources.core import Service
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.metadata import ObjectMeta
 
-OWNED_BY = "stunner.l7mp.io/owned-by"
 RELATED_NAMESPACE = "stunner.l7mp.io/related-gateway-namespace"
 RELATED_NAME = "stunner.l7mp.io/related-gateway-name"
 OUR_SELECTOR = frozenset({"app", RELATED_NAME, RELATED_NAMESPACE})
@@ -39,6 +40,13 @@ def fitting_name(name: str) -> str:
 def label_value(value: str) -> str:
     """Return a text that a label can have: shortened and hashed where it is too long."""
     return value if len(value) <= MAX_LABEL else f"{value[:54]}-{sha256(value.encode()).hexdigest()[:8]}"
+
+
+def owner_reference(db: Context, kind: Kind[Any], owner: ObjectMeta) -> dict[str, Any]:
+    """Return the entry that makes a Gateway or GatewayClass an owner, in the preferred version that is served."""
+    served = db.versions(kind)
+    version = next((version for version in kind.versions if version in served), kind.versions[0])
+    return {"apiVersion": kind.api_version(version), "kind": kind.kind, "name": owner.name, "uid": owner.uid}
 
 
 @query("name of Service")

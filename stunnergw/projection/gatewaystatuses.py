@@ -15,6 +15,7 @@ from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import TRUE, positive
 from stunnergw.projection.exposing import service_type
+from stunnergw.projection.gateways import gateway_refusal, unusable_addresses
 from stunnergw.projection.legacy import listeners, route_left_out
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.problems import Problem, sentence
@@ -62,7 +63,7 @@ def gateway_status(db: Context, gateway: Key) -> Output[GatewayStatus]:
 
 
 def _addresses(db: Context, gateway: Key, rules: tuple[ListenerRule, ...]) -> tuple[AssignedAddress, ...]:
-    found = (public_address(db, gateway, rule.name).assigned for rule in rules if rule.rendered)
+    found = (public_address(db, gateway, rule.name).assigned for rule in rules if rule.sound)
     return tuple(dict.fromkeys(address for address in found if address))
 
 
@@ -75,7 +76,7 @@ def _conditions(
 ) -> Conditions:
     generation = gateway.metadata.generation
     return (
-        _accepted(gateway, rules, today),
+        _accepted(db, gateway, rules, today),
         positive(
             "Programmed",
             _not_programmed(db, gateway, rules, statuses, today),
@@ -85,13 +86,15 @@ def _conditions(
     )
 
 
-def _accepted(gateway: Gateway, rules: tuple[ListenerRule, ...], today: ClassToday) -> Condition:
+def _accepted(db: Context, gateway: Gateway, rules: tuple[ListenerRule, ...], today: ClassToday) -> Condition:
     generation, name = gateway.metadata.generation, gateway.spec.gateway_class_name
     refused = [rule.name for rule in rules if rule.refused]
     if isinstance(today, Broken):
         problem: Problem | None = Problem(
             "InvalidParameters", f"GatewayClass {name} is not accepted: {today.problem.message}"
         )
+    elif own := gateway_refusal(db, gateway.metadata.key):
+        problem = own
     elif len(refused) == len(rules):
         problem = Problem("ListenersNotValid", f"no listener can be accepted: {_reasons(rules)}")
     else:
@@ -119,14 +122,24 @@ def _not_programmed(
             "Invalid",
             f"GatewayClass {gateway.spec.gateway_class_name} is not accepted: data planes keep what they have",
         )
-    if not any(rule.rendered for rule in rules):
-        return Problem("Invalid", "no listener can be served: data planes keep what they have")
+    refused = gateway_refusal(db, gateway.metadata.key)
+    if refused:
+        return Problem("Invalid", f"{refused.message}; data planes keep what they have")
+    if not any(rule.sound for rule in rules):
+        reasons = (f"{rule.name}: {rule.withheld.message}" for rule in rules if rule.withheld)
+        return Problem("Invalid", sentence("no listener can be served: data planes keep what they have", *reasons))
+    unusable = unusable_addresses(db, gateway.metadata.key)
+    if unusable:
+        return Problem(
+            "AddressNotUsable",
+            f"spec.addresses: only the first can be served, {', '.join(unusable)} cannot: take the others out",
+        )
     if service_type(db, gateway.metadata.key).type == "ExternalName" and not external_name(gateway):
         return Problem("AddressNotAssigned", missing_external_name(gateway.metadata.key))
     waiting = [
         f"{rule.name}: {_programmed(status).message}"
         for rule, status in zip(rules, statuses, strict=True)
-        if rule.rendered and _programmed(status).status != TRUE
+        if rule.sound and _programmed(status).status != TRUE
     ]
     return Problem("AddressNotAssigned", sentence(*waiting)) if waiting else None
 

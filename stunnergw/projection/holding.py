@@ -10,8 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from stunnergw.projection.certificates import HELD_CERTIFICATES, hold_certificate
+from stunnergw.projection.classes import HELD_CLASSES, HELD_GATEWAYS, ClassHold
+
 if TYPE_CHECKING:
+    from stunnergw.projection.certificates import Certificate, GatewayCertificates
     from stunnergw.projection.classes import Parameters
+    from stunnergw.projection.queries import Engine, Result
+    from stunnergw.resources.metadata import Key
     from stunnergw.store.indexes import GatewayItem
 
 
@@ -31,3 +37,80 @@ def step(old: HeldClass | None, parameters: Parameters | None, naming: tuple[Gat
         return None
     still = old.gateways.intersection(naming)
     return HeldClass(old.parameters, still) if still else None
+
+
+def step_certificates(old: dict[str, Certificate], today: GatewayCertificates, gateway: Key) -> dict[str, Certificate]:
+    """Fold today's certificates of a Gateway's listeners into those that are held, by listener.
+
+    A listener whose certificate cannot be told today stays as it is held; one that is gone holds nothing.
+    """
+    told = {entry.listener: entry.today for entry in today.listeners}
+    kept = {name: pair for name, pair in old.items() if name in today.wanting and name not in told}
+    for name, certificate in told.items():
+        pair = hold_certificate(old.get(name), certificate, gateway)
+        if pair is not None:
+            kept[name] = pair
+    return kept
+
+
+class Holding:
+    """What is held, kept in step with the first layer's results and told to the engine.
+
+    It changes only by the pure steps above: a replay that makes the same results holds the same.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._classes: dict[str, HeldClass] = {}
+        self._certificates: dict[Key, tuple[str, dict[str, Certificate]]] = {}
+        self._reasons: dict[str, str] = {}
+
+    def fold(self, result: Result) -> None:
+        """Take in a changed result of the first layer."""
+        (subject,) = result.root.args
+        if isinstance(result.value, ClassHold):
+            self._fold_class(subject, result.value)
+        else:
+            self._fold_certificates(subject, result.value)
+
+    def release(self, gateway: Key) -> None:
+        """Forget the certificates of a Gateway that is gone, or has no TLS listener any more."""
+        uid, held = self._certificates.pop(gateway, ("", {}))
+        for listener in held:
+            self._engine.hold(HELD_CERTIFICATES, (gateway, uid, listener), None)
+
+    def reasons(self) -> dict[str, str]:
+        """Return the classes that are served on held parameters, each with the reason."""
+        return dict(self._reasons)
+
+    def _fold_class(self, name: str, today: ClassHold) -> None:
+        old = self._classes.get(name)
+        new = step(old, today.parameters, today.naming)
+        if new is None:
+            self._classes.pop(name, None)
+        else:
+            self._classes[name] = new
+        self._tell_class(name, old, new)
+        if new is not None and today.parameters is None:
+            self._reasons[name] = today.reason
+        else:
+            self._reasons.pop(name, None)
+
+    def _tell_class(self, name: str, old: HeldClass | None, new: HeldClass | None) -> None:
+        if (old and old.parameters) != (new and new.parameters):
+            self._engine.hold(HELD_CLASSES, name, new and new.parameters)
+        before, after = (old.gateways if old else frozenset()), (new.gateways if new else frozenset())
+        for gateway in before ^ after:
+            self._engine.hold(HELD_GATEWAYS, (name, gateway), gateway in after or None)
+
+    def _fold_certificates(self, gateway: Key, today: GatewayCertificates) -> None:
+        uid, old = self._certificates.get(gateway, (today.uid, {}))
+        if uid != today.uid:
+            # Another Gateway of the same name: what the old one held is not its own.
+            self.release(gateway)
+            old = {}
+        new = step_certificates(old, today, gateway)
+        self._certificates[gateway] = (today.uid, new)
+        for listener in old.keys() | new.keys():
+            if old.get(listener) != new.get(listener):
+                self._engine.hold(HELD_CERTIFICATES, (gateway, today.uid, listener), new.get(listener))

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.attachments import attached_routes
+from stunnergw.projection.certificates import HELD_CERTIFICATES, Certificate, CertificateToday, certificate
 from stunnergw.projection.classes import gateways_of_class, ruling
 from stunnergw.projection.listeners import own_listeners
+from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import GATEWAY
@@ -64,7 +66,8 @@ def left_out(db: Context, class_name: str) -> tuple[LeftOut, ...]:
     found: list[LeftOut] = []
     for gateway in sorted(served_gateways(db, class_name), key=lambda key: (age(db, key), key)):
         for rule in own_listeners(db, gateway):
-            if not rule.rendered:
+            # Certificates do not count: a listener must not lose its port the moment a neighbour's Secret appears.
+            if rule.refused or (rule.withheld and not rule.waits_for_certificate):
                 continue
             problem = _no_place(db, gateway, rule, sockets, names)
             if problem:
@@ -120,6 +123,41 @@ def _exclude(rule: ListenerRule, outside: LeftOut | None) -> ListenerRule:
     if outside is None:
         return rule
     return rule._replace(refused=outside.problem, conflict=outside.problem.message if outside.conflict else "")
+
+
+class ServedListener(NamedTuple):
+    """A listener that goes into the document and the Service, with the certificate that it is served with."""
+
+    rule: ListenerRule
+    certificate: Certificate | None
+
+
+@query("served listeners")
+def served_listeners(db: Context, gateway: Key) -> tuple[ServedListener, ...]:
+    """Return the listeners that go into the document and the Service, on certificates of today or held."""
+    found = db.get(GATEWAY, gateway)
+    if found is None:
+        return ()
+    served = []
+    for rule in listeners(db, gateway):
+        if rule.sound and not rule.secured:
+            served.append(ServedListener(rule, None))
+        elif rule.refused is None and rule.secured and (rule.withheld is None or rule.waits_for_certificate):
+            pair = _certificate(db, gateway, found.metadata.uid, rule)
+            if pair:
+                served.append(ServedListener(rule, pair))
+    return tuple(served)
+
+
+def _certificate(db: Context, gateway: Key, uid: str, rule: ListenerRule) -> Certificate | None:
+    today = certificate.attempt(db, gateway, rule.name)
+    if isinstance(today, CertificateToday) and today.usable:
+        return today.usable
+    held: Certificate | None = db.held(HELD_CERTIFICATES, (gateway, uid, rule.name))
+    if held is None and isinstance(today, Undecided):
+        # There is a certificate, and it cannot be told: the whole document waits.
+        raise Unknown(today.reason)
+    return held
 
 
 @query("route left out")

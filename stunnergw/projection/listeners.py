@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.annotations import TARGET_PORT, own_annotations, port_map
+from stunnergw.projection.certificates import certificate, tls_problem
 from stunnergw.projection.classes import ruling
+from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
+from stunnergw.projection.selectors import can_be_read
 from stunnergw.projection.statuses import SupportedKind
 from stunnergw.resources.kinds import GATEWAY
 from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP
@@ -57,14 +60,21 @@ class ListenerRule(NamedTuple):
     unresolved: Problem | None = None
     """ResolvedRefs=False, for this."""
     withheld: Problem | None = None
-    """Accepted, and yet not to be served: Programmed=False, for this."""
+    """Accepted, and yet not to be served as it is: Programmed=False, for this."""
+    waits_for_certificate: bool = False
+    """It is withheld for want of a certificate alone: a held one may stand in."""
     notes: tuple[str, ...] = ()
     """What its author should know though it is served."""
 
     @property
-    def rendered(self) -> bool:
-        """It goes into the document and the Service."""
+    def sound(self) -> bool:
+        """Nothing keeps it out of the document and the Service, by the objects as they are."""
         return self.refused is None and self.withheld is None
+
+    @property
+    def secured(self) -> bool:
+        """It needs a certificate."""
+        return self.protocol in ("TURN-TLS", "TURN-DTLS")
 
     @property
     def socket(self) -> tuple[str, int]:
@@ -85,7 +95,7 @@ def own_listeners(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
     found = db.get(GATEWAY, gateway)
     specs = found.spec.listeners if found else ()
     sockets = Counter(_socket(spec) for spec in specs)
-    rules = [_judge(spec, crowded=sockets[_socket(spec)] > 1) for spec in specs]
+    rules = [_secure(db, gateway, spec, _judge(spec, crowded=sockets[_socket(spec)] > 1)) for spec in specs]
     targets = port_map(own_annotations(db, gateway), TARGET_PORT, frozenset(spec.name for spec in specs))
     rules = _with_targets(rules, targets)
     reserved = reserved_ports(db, gateway)
@@ -113,7 +123,7 @@ def _judge(spec: Listener, *, crowded: bool) -> ListenerRule:
         refused=_refusal(spec, protocol, conflict),
         conflict=conflict,
         unresolved=unresolved,
-        withheld=_withheld(spec, protocol),
+        withheld=_withheld(spec),
     )
 
 
@@ -150,24 +160,36 @@ def _kinds(spec: Listener, protocol: str) -> tuple[tuple[SupportedKind, ...], Pr
     return tuple(kind for kind in ours if kind in named), problem if strange else None
 
 
-def _withheld(spec: Listener, protocol: str) -> Problem | None:
-    if protocol in ("TURN-TLS", "TURN-DTLS"):
-        return Problem(
-            "Invalid",
-            f"listener {spec.name} needs a certificate, and this version reads no Secrets: use TURN-UDP or TURN-TCP",
-        )
+def _secure(db: Context, gateway: Key, spec: Listener, rule: ListenerRule) -> ListenerRule:
+    """Add what a TLS or DTLS listener's certificate comes to."""
+    if not rule.secured:
+        return rule
+    missing = tls_problem(spec)
+    if missing:
+        return rule._replace(withheld=rule.withheld or missing, waits_for_certificate=rule.withheld is None)
+    today = certificate.attempt(db, gateway, spec.name)
+    if isinstance(today, Undecided):
+        waits = Problem("Pending", f"listener {spec.name}: {today.reason}")
+        return rule._replace(withheld=rule.withheld or waits, waits_for_certificate=rule.withheld is None)
+    rule = rule._replace(unresolved=today.unresolved or rule.unresolved, notes=(*rule.notes, *today.notes))
+    if today.usable or rule.withheld or today.unresolved is None:
+        return rule
+    return rule._replace(withheld=Problem("Invalid", today.unresolved.message), waits_for_certificate=True)
+
+
+def _withheld(spec: Listener) -> Problem | None:
     namespaces = spec.allowed_routes.namespaces if spec.allowed_routes else None
     if namespaces and namespaces.from_ == "Selector" and not _selects(namespaces):
         return Problem(
             "Invalid",
-            f"allowedRoutes.namespaces of listener {spec.name} says from: Selector without a selector: add one",
+            f"allowedRoutes.namespaces of listener {spec.name} says from: Selector, "
+            "and has no selector that can be read: add one",
         )
     return None
 
 
 def _selects(namespaces: RouteNamespaces) -> bool:
-    selector = namespaces.selector
-    return selector is not None and bool(selector.match_labels or selector.match_expressions)
+    return namespaces.selector is not None and can_be_read(namespaces.selector)
 
 
 # -- the ports that stunnerd binds ---------------------------------------------------------------------------------

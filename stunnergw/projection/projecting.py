@@ -10,17 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from stunnergw.projection.addresses import external_address
-from stunnergw.projection.classes import HELD_CLASSES, HELD_GATEWAYS, class_hold
+from stunnergw.projection.certificates import certificates_of_gateway, wants_certificate
+from stunnergw.projection.classes import class_hold
 from stunnergw.projection.classstatuses import class_status
 from stunnergw.projection.configs import class_config, config
 from stunnergw.projection.gatewaystatuses import gateway_status
-from stunnergw.projection.holding import HeldClass, step
-from stunnergw.projection.outputs import ABSENT
+from stunnergw.projection.holding import Holding
+from stunnergw.projection.outputs import ABSENT, Undecided
 from stunnergw.projection.queries import Engine, Root
 from stunnergw.projection.routestatuses import route_status
 from stunnergw.projection.services import config_map, service
 from stunnergw.projection.snapshots import Difference, Explanation, OwnedSlot, Snapshot, StatusSlot
-from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, NODE, ROUTE_KINDS
+from stunnergw.projection.workloads import workload
+from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY, GATEWAY_CLASS, NODE, ROUTE_KINDS
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
 from stunnergw.store.store import Get
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from stunnergw.projection.causes import Cause
-    from stunnergw.projection.queries import Result
+    from stunnergw.resources.gateways import Gateway
     from stunnergw.resources.kinds import Kind
     from stunnergw.settings import Decisions
     from stunnergw.store.store import Input, Store
+
+FIRST_LAYER = frozenset({class_hold, certificates_of_gateway})
+"""The queries whose results are folded into what is held, before all others are worked out."""
 
 Slot = Key | OwnedSlot | StatusSlot | str
 
@@ -64,8 +69,7 @@ class Projection:
         self._store = store
         self._settings = settings
         self._places: dict[Root, Place] = {}
-        self._held: dict[str, HeldClass] = {}
-        self._held_for: dict[str, str] = {}
+        self._holding = Holding(self.engine)
 
     def run(self, dirty: Mapping[Input, int]) -> Snapshot:
         """Work through one run at once and return its snapshot."""
@@ -82,16 +86,17 @@ class Projection:
         self.engine.begin()
         self.engine.mark(dirty)
         self._plan(dirty, maps)
-        for result in self.engine.refresh(lambda query: query is class_hold):
-            if result is not None:
-                self._hold(result)
+        for result in self.engine.refresh(lambda query: query in FIRST_LAYER):
+            if result is not None and not isinstance(result.value, Undecided):
+                # What cannot be told today leaves what is held as it is.
+                self._holding.fold(result)
             yield
-        for result in self.engine.refresh(lambda query: query is not class_hold):
+        for result in self.engine.refresh(lambda query: query not in FIRST_LAYER):
             if result is not None:
                 maps.put(self._places[result.root], result.value, result.cause)
             yield
         self.engine.finish()
-        self.snapshot = maps.snapshot(seq=self._store.seq, held=dict(self._held_for), failures=self.engine.failures)
+        self.snapshot = maps.snapshot(seq=self._store.seq, held=self._holding.reasons(), failures=self.engine.failures)
 
     def explain(self, config: Key) -> Explanation | None:
         """Say what last changed a configuration, and what it rests on."""
@@ -104,9 +109,20 @@ class Projection:
     def _plan(self, dirty: Mapping[Input, int], maps: _Maps) -> None:
         for changed in dirty:
             if isinstance(changed, Get):
-                exists = self._store.get(changed.kind, changed.key) is not None
+                found = self._store.get(changed.kind, changed.key)
                 for root, place in self._roots(changed.kind, changed.key):
-                    self._want(root, place) if exists else self._unwant(root, place, maps)
+                    self._want(root, place) if found is not None else self._unwant(root, place, maps)
+                if changed.kind is GATEWAY:
+                    self._plan_certificates(changed.key, found, maps)
+
+    def _plan_certificates(self, key: Key, gateway: Gateway | None, maps: _Maps) -> None:
+        """Want the certificates of a Gateway that has TLS listeners; most have none."""
+        root, place = Root(certificates_of_gateway, (key,)), Place("", key)
+        if gateway is not None and any(wants_certificate(listener) for listener in gateway.spec.listeners):
+            self._want(root, place)
+        else:
+            self._unwant(root, place, maps)
+            self._holding.release(key)
 
     def _want(self, root: Root, place: Place) -> None:
         self._places[root] = place
@@ -135,6 +151,10 @@ class Projection:
         ]
         if self._settings.dataplane_mode is DataplaneMode.MANAGED:
             roots.append((Root(config, (key,)), Place("configs", key)))
+            roots += [
+                (Root(workload, (key, kind.kind)), Place("objects", OwnedSlot(kind.kind, key)))
+                for kind in (DEPLOYMENT, DAEMON_SET)
+            ]
         return roots
 
     def _class_roots(self, key: Key) -> list[tuple[Root, Place]]:
@@ -146,30 +166,6 @@ class Projection:
             roots.append((Root(class_config, (key.name,)), Place("configs", key)))
             roots.append((Root(config_map, (key.name,)), Place("objects", OwnedSlot("ConfigMap", key))))
         return roots
-
-    # -- what is held ------------------------------------------------------------------------------------------
-
-    def _hold(self, result: Result) -> None:
-        """Fold a class's parameters of today into what is held, and tell the engine what changed."""
-        (name,) = result.root.args
-        old, today = self._held.get(name), result.value
-        new = step(old, today.parameters, today.naming)
-        if new is None:
-            self._held.pop(name, None)
-        else:
-            self._held[name] = new
-        self._tell(name, old, new)
-        if new is not None and today.parameters is None:
-            self._held_for[name] = today.reason
-        else:
-            self._held_for.pop(name, None)
-
-    def _tell(self, name: str, old: HeldClass | None, new: HeldClass | None) -> None:
-        if (old and old.parameters) != (new and new.parameters):
-            self.engine.hold(HELD_CLASSES, name, new and new.parameters)
-        before, after = (old.gateways if old else frozenset()), (new.gateways if new else frozenset())
-        for gateway in before ^ after:
-            self.engine.hold(HELD_GATEWAYS, (name, gateway), gateway in after or None)
 
 
 class _Maps:

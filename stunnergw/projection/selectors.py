@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from stunnergw.resources.gateways import LabelSelector, LabelSelectorRequirement
 
 
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+
+
+def can_be_read(selector: LabelSelector) -> bool:
+    """Say whether all operators are ones that Kubernetes knows. A selector without any part selects everything."""
+    return all(requirement.operator in OPERATORS for requirement in selector.match_expressions)
+
+
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     """Say whether ``labels`` fit. An operator that Kubernetes does not know fits nothing."""
     return all(labels.get(name) == value for name, value in selector.match_labels.items()) and all(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.projection import annotations as steer
 from stunnergw.projection.annotations import is_true, port_map, service_annotations
 from stunnergw.projection.exposing import public_service, service_name, service_type
-from stunnergw.projection.legacy import listeners
+from stunnergw.projection.legacy import listeners, served_listeners
 from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import SERVICE
 from stunnergw.resources.metadata import Key
@@ -48,7 +48,7 @@ def service_ports(db: Context, gateway: Key) -> ServicePorts:
     rules = listeners(db, gateway)
     kind = service_type(db, gateway).type
     node_ports = port_map(merged, steer.NODE_PORT, frozenset(rule.name for rule in rules))
-    serving = [rule for rule in rules if rule.rendered]
+    serving = [served.rule for served in served_listeners(db, gateway)]
     fitting = serving
     if not is_true(merged, steer.MIXED_PROTOCOLS):
         # The first listener of ours decides, whatever else is wrong with it: a missing Secret must not turn

@@ -17,20 +17,20 @@ from stunnergw.projection.bodies import OwnedObject, owned
 from stunnergw.projection.classes import ruling
 from stunnergw.projection.configs import class_config, class_parameters
 from stunnergw.projection.exposing import (
-    OWNED_BY,
     RELATED_NAME,
     RELATED_NAMESPACE,
     fitting_name,
     label_value,
+    owner_reference,
     service_name,
     service_type,
 )
-from stunnergw.projection.legacy import listeners
+from stunnergw.projection.gateways import must_have_something_to_serve
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.queries import query
 from stunnergw.projection.serviceports import service_ports
 from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
-from stunnergw.resources.metadata import Key
+from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
 from stunnergw.settings import DataplaneMode
 from stunnergw.store.indexes import RELATED_GATEWAY
 
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from stunnergw.projection.queries import Context
     from stunnergw.projection.serviceports import WantedPort
     from stunnergw.resources.gateways import Gateway
-    from stunnergw.resources.kinds import Kind
-    from stunnergw.resources.metadata import ObjectMeta
     from stunnergw.resources.modelling import FrozenMap
 
 GATEWAY_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
@@ -64,8 +62,7 @@ def service(db: Context, gateway: Key) -> Output[OwnedObject]:
     kind = service_type(db, gateway).type
     if not kind:
         return ABSENT
-    if not any(rule.rendered for rule in listeners(db, gateway)):
-        raise Unknown(f"no listener of Gateway {gateway} can be served: its Service stays as it is")
+    must_have_something_to_serve(db, gateway)
     if kind == "ExternalName" and not external_name(found):
         raise Unknown(missing_external_name(gateway))
     return Want(owned(_service_body(db, gateway, found, kind)))
@@ -97,19 +94,12 @@ def _service_body(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[st
     }
 
 
-def owner_reference(db: Context, kind: Kind[Any], owner: ObjectMeta) -> dict[str, Any]:
-    """Return the entry that makes a Gateway or GatewayClass an owner, in the preferred version that is served."""
-    served = db.versions(kind)
-    version = next((version for version in kind.versions if version in served), kind.versions[0])
-    return {"apiVersion": kind.api_version(version), "kind": kind.kind, "name": owner.name, "uid": owner.uid}
-
-
 def _labels(gateway: Gateway) -> dict[str, str]:
     infrastructure = gateway.spec.infrastructure
     key = gateway.metadata.key
     return {
         **(infrastructure.labels if infrastructure else {}),
-        OWNED_BY: "stunner",
+        OWNED_BY: OWNER,
         RELATED_NAMESPACE: label_value(key.namespace),
         RELATED_NAME: label_value(key.name),
         GATEWAY_NAME_LABEL: label_value(key.name),
@@ -214,7 +204,7 @@ def config_map(db: Context, class_name: str) -> Output[OwnedObject]:
         "metadata": {
             "name": parameters.config_map,
             "namespace": parameters.config.namespace,
-            "labels": {OWNED_BY: "stunner"},
+            "labels": {OWNED_BY: OWNER},
             "annotations": {RELATED_GATEWAY: f"/{class_name}"},
             # The class, not the GatewayConfig: with that deleted, what stunnerd lives by must not go too.
             "ownerReferences": [owner_reference(db, GATEWAY_CLASS, gateway_class.metadata)],

@@ -196,3 +196,12 @@ UDP_ROUTE: dict[str, Rule] = {
     ),
     **under("status.parents[].conditions[]", _CONDITION),
 }
+
+STATIC_SERVICE: dict[str, Rule] = {
+    "spec": Rule("The addresses."),
+    "spec.prefixes": Rule(
+        "IP addresses such as 10.0.0.1 and prefixes such as 10.0.0.0/8 or 2001:db8::/64.",
+        {"x-kubernetes-list-type": "atomic"},
+    ),
+    **CONDITIONED_STATUS,
+}

@@ -99,6 +99,12 @@ EXTRAS: Mapping[Kind[Any], Extras] = MappingProxyType(
                 _AGE,
             ),
         ),
+        kinds.STATIC_SERVICE: Extras(
+            says="A backend that is a list of IP addresses and prefixes rather than a Service.",
+            fields=crd_fields.STATIC_SERVICE,
+            short_names=("ssvc",),
+            columns=(Column("Prefixes", ".spec.prefixes", "The addresses and prefixes."), _AGE),
+        ),
         kinds.STUNNER_UDP_ROUTE: Extras(
             says="Which peers the clients of which Gateways may reach, on any range of ports.",
             fields=crd_fields.UDP_ROUTE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BeforeValidator, Field
@@ -13,6 +14,18 @@ STUNNER_GROUP = "stunner.l7mp.io"
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """kubectl's copy of the whole object, secrets in clear: dropped when an object is read."""
+
+
+OWNED_BY = "stunner.l7mp.io/owned-by"
+"""The label of all that is made for a Gateway or class."""
+
+OWNER = "stunner"
+
+
+def is_ours(metadata: Mapping[str, Any]) -> bool:
+    """Say whether the metadata of a plain object bears our label."""
+    labels = metadata.get("labels")
+    return isinstance(labels, Mapping) and labels.get(OWNED_BY) == OWNER
 
 
 class Key(NamedTuple):

@@ -33,7 +33,7 @@ def parse(kind: Kind[T], body: Mapping[str, Any], *, opaque_key: bytes = PROCESS
         InvalidObject: a field is missing or of the wrong type.
     """
     try:
-        text = orjson.dumps(_without_nulls(body), option=orjson.OPT_NON_STR_KEYS)
+        text = orjson.dumps(without_nulls(body), option=orjson.OPT_NON_STR_KEYS)
     except (TypeError, RecursionError):
         raise InvalidObject(
             kind.describe(_key(body)), "", "holds a value that JSON cannot: an integer beyond 64 bits or odd unicode"
@@ -46,10 +46,11 @@ def parse(kind: Kind[T], body: Mapping[str, Any], *, opaque_key: bytes = PROCESS
         raise _invalid(kind, body, error) from None
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """Drop null fields, as an API server does before it fills in defaults."""
     if isinstance(value, dict):
-        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
-    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
+        return {name: without_nulls(part) for name, part in value.items() if part is not None}
+    return [without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def _invalid(kind: Kind[Any], body: Mapping[str, Any], error: ValidationError) -> InvalidObject:

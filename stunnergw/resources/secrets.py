@@ -142,3 +142,5 @@ class Secret:
     metadata: ObjectMeta
     type: str = ""
     data: SecretData = EMPTY_SECRET
+    unread: str = ""
+    """Why the data is not here, though the Secret is; empty where it is."""

@@ -7,10 +7,12 @@ same at each start.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from stunnergw.resources import kinds
+from stunnergw.resources.parsing import without_nulls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +38,7 @@ def completed(kind: Kind[Any], key: Key, body: Mapping[str, Any]) -> dict[str, A
 
     Its metadata is known to be a mapping. What is of the wrong type stays so, for the parser to refuse.
     """
-    whole = {name: _without_nulls(value) for name, value in body.items() if value is not None}
+    whole = {name: without_nulls(value) for name, value in body.items() if value is not None}
     metadata = {name: value for name, value in body["metadata"].items() if value is not None}
     metadata["name"] = key.name
     metadata.pop("namespace", None)
@@ -46,18 +48,24 @@ def completed(kind: Kind[Any], key: Key, body: Mapping[str, Any]) -> dict[str, A
     metadata.setdefault("generation", 1)
     if kind is kinds.NAMESPACE and isinstance(metadata.get("labels", {}), dict):
         metadata["labels"] = {**metadata.get("labels", {}), NAME_LABEL: key.name}
+    if kind is kinds.SECRET:
+        whole = _merged_data(whole)
     return {**whole, "metadata": metadata}
+
+
+def _merged_data(secret: Mapping[str, Any]) -> dict[str, Any]:
+    """Put ``stringData`` among the ``data`` of a Secret, over which it wins."""
+    plain, data = secret.get("stringData"), secret.get("data", {})
+    if not isinstance(plain, dict) or not isinstance(data, dict):
+        return dict(secret)
+    encoded = {
+        name: b64encode(text.encode("utf-8", "surrogatepass")).decode() if isinstance(text, str) else text
+        for name, text in plain.items()
+    }
+    return {**{name: value for name, value in secret.items() if name != "stringData"}, "data": {**data, **encoded}}
 
 
 def specification(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of an object whose change makes a new generation."""
     return {name: value for name, value in body.items() if name not in ("apiVersion", "kind", "metadata", "status")}
 
-
-def _without_nulls(value: Any) -> Any:
-    """Drop null fields, as an API server does before it fills in defaults."""
-    if isinstance(value, dict):
-        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
-    if isinstance(value, list):
-        return [_without_nulls(part) for part in value]
-    return value

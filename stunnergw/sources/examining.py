@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stunnergw.errors import InvalidObject
 from stunnergw.resources import kinds
-from stunnergw.resources.metadata import Key, KubernetesObject
+from stunnergw.resources.metadata import Key, KubernetesObject, is_ours
 from stunnergw.resources.modelling import canonical
 from stunnergw.resources.parsing import parse
 from stunnergw.sources.defaulting import DEFAULT_NAMESPACE, completed, specification
@@ -124,6 +124,8 @@ def _examine(document: Document, reader: Reader) -> Candidate | Problem:
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
         return _unidentified(document, kind.kind, "metadata", "is missing or no mapping: add it, with a name")
+    if kind.labelled and not is_ours(metadata):
+        return _ignored(document, "does not bear the label of what stunnergw makes")
     for field, needed in (("name", True), ("namespace", False)):
         value = metadata.get(field)
         if (needed and not value) or not isinstance(value, str | None):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from stunnergw.resources.core import EndpointSlice, Service
     from stunnergw.resources.gateways import Gateway, GatewayClass
+    from stunnergw.resources.grants import ReferenceGrant
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.routes import UDPRoute
 
@@ -100,10 +101,13 @@ STUNNER_ROUTES_BY_GATEWAY: Index[UDPRoute, Key] = Index(
 )
 SLICES_BY_SERVICE: Index[EndpointSlice, Key] = Index("slices by Service", kinds.ENDPOINT_SLICE, _service_of_slice, _key)
 SERVICES_BY_GATEWAY: Index[Service, Key] = Index("services by Gateway", kinds.SERVICE, _gateway_of_service, _key)
+GRANTS_BY_NAMESPACE: Index[ReferenceGrant, Key] = Index(
+    "grants by namespace", kinds.REFERENCE_GRANT, lambda grant: (grant.metadata.namespace,), _key
+)
 ALL_NODES: Index[Any, Key] = Index("all nodes", kinds.NODE, _all, _key)
 
 INDEXES: tuple[Index[Any, Any], ...] = (
     GATEWAYS_BY_CLASS, CLASSES_BY_CONFIG, ALL_CLASSES, ROUTES_BY_GATEWAY, STUNNER_ROUTES_BY_GATEWAY,
-    SLICES_BY_SERVICE, SERVICES_BY_GATEWAY, ALL_NODES,
+    SLICES_BY_SERVICE, SERVICES_BY_GATEWAY, GRANTS_BY_NAMESPACE, ALL_NODES,
 )  # fmt: skip
 """All indexes that a store keeps."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -156,8 +157,9 @@ async def test_one_that_never_reads_fills_the_servers_buffers() -> None:
         StrictClient(server.port, "ns/gw", timing=FAST, never_reads=True) as client,
     ):
         await client.connected()
-        # More than the buffers between the two can be made to hold.
-        big = _document(realm="x" * (1 << 20)).decode()
+        # A small buffer on this side too, so that little is enough to fill what lies between the two.
+        server.sockets[0].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        big = _document(realm="x" * (1 << 17)).decode()
         sending = asyncio.create_task(_send_many(server.sockets[0], big, times=12))
         with pytest.raises(TimeoutError):
             await client.document(timeout=0.1)

@@ -55,9 +55,7 @@ def _check_routes(clusters: Sequence[_Admitted], where: str) -> None:
     for network in {network for cluster in clusters for network in cluster.ranges}:
         given = [ports for cluster in clusters if (ports := cluster.ports(network))]
         union = _merged(span for ports in given for span in ports)
-        promise(
-            given[0] == union, f"{where}: of {network}'s ports {union} the first cluster has only {given[0]}"
-        )
+        promise(given[0] == union, f"{where}: of {network}'s ports {union} the first cluster has only {given[0]}")
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> Ports:

@@ -74,9 +74,7 @@ def _compact_json(document: bytes) -> Document:
     except ValueError as error:
         raise Broken(f"document: not one JSON document in UTF-8: {error}") from error
     promise(isinstance(parsed, dict), "document: not an object")
-    promise(
-        not re.search(r"\s", _STRING.sub("", text)), "document: has blanks between its parts, is not compact"
-    )
+    promise(not re.search(r"\s", _STRING.sub("", text)), "document: has blanks between its parts, is not compact")
     result: Document = parsed
     return result
 
@@ -100,16 +98,12 @@ def _check_admin(version: str, admin: Document) -> None:
         sound = metrics is None or _V1ALPHA1_METRICS.fullmatch(metrics)
         promise(bool(sound), f"admin.metrics_endpoint: {metrics!r} lacks scheme or port")
         return
-    promise(
-        is_legacy or _segments(name) == 2, f"admin.name: {name!r} is neither ns/gateway nor {LEGACY_NAME!r}"
-    )
+    promise(is_legacy or _segments(name) == 2, f"admin.name: {name!r} is neither ns/gateway nor {LEGACY_NAME!r}")
     promise(metrics in (None, "http://:8080/metrics"), f"admin.metrics_endpoint: is {metrics!r}")
     health = admin["healthcheck_endpoint"]
     promise(health in (DEFAULT_HEALTHCHECK, ""), f"admin.healthcheck_endpoint: is {health!r}")
     if is_legacy:
-        promise(
-            metrics is None and bool(health), "admin: health and metrics are not for legacy mode to change"
-        )
+        promise(metrics is None and bool(health), "admin: health and metrics are not for legacy mode to change")
     promise(admin.get("user_quota", 1) > 0, "admin.user_quota: is negative")
     engine = admin["offload_engine"]
     promise(engine in ("None", "XDP", "TC", "Auto"), f"admin.offload_engine: is {engine!r}")
@@ -181,9 +175,7 @@ def _check_listeners(version: str, document: Document, protocols: frozenset[str]
     promise(len(set(names)) == len(names), f"listeners: a name appears twice in {_shown(names)}")
     if version == "v1":
         gateways = [name.split("/")[:2] for name in names]
-        promise(
-            gateways == sorted(gateways), f"listeners: not in the order of their Gateways: {_shown(names)}"
-        )
+        promise(gateways == sorted(gateways), f"listeners: not in the order of their Gateways: {_shown(names)}")
     clusters = {cluster["name"] for cluster in document.get("clusters", [])}
     sockets: dict[tuple[str, int], str] = {}
     for listener in listeners:
@@ -194,9 +186,7 @@ def _check_listeners(version: str, document: Document, protocols: frozenset[str]
         for route in listener.get("routes", []):
             promise(route in clusters, f"{where}: the route {route!r} names no cluster")
         socket = (_transport(listener["protocol"]), listener["port"])
-        promise(
-            socket not in sockets, f"{where}: shares {socket[0]} port {socket[1]} with {sockets.get(socket)}"
-        )
+        promise(socket not in sockets, f"{where}: shares {socket[0]} port {socket[1]} with {sockets.get(socket)}")
         sockets[socket] = where
 
 
@@ -211,9 +201,7 @@ def _check_listener_name(version: str, admin_name: str, name: str, where: str) -
 
 def _check_listener(listener: Document, where: str, protocols: frozenset[str], served: Served) -> None:
     protocol = listener["protocol"]
-    promise(
-        protocol in protocols, f"{where}: the protocol {protocol!r} is none of {_shown(sorted(protocols))}"
-    )
+    promise(protocol in protocols, f"{where}: the protocol {protocol!r} is none of {_shown(sorted(protocols))}")
     promise(0 < listener["port"] <= 65535, f"{where}: the port is {listener['port']}")
     both = ("public_address" in listener) == ("public_port" in listener)
     promise(both, f"{where}: public_address and public_port, one without the other")
