@@ -56,6 +56,18 @@ def redacted_bytes(spelled: Any) -> bytes:
     return _exact(orjson.dumps(spelled, default=_redact))
 
 
+def redacted_with_secrets(value: Any) -> tuple[bytes, tuple[Opaque, ...]]:
+    """Return compact JSON with each secret replaced by its digest, and the secrets, each once."""
+    found: dict[Opaque, None] = {}
+
+    def redact(part: Any) -> str:
+        if isinstance(part, Opaque):
+            found[part] = None
+        return _redact(part)
+
+    return _exact(orjson.dumps(value, default=redact)), tuple(found)
+
+
 def version_of(spelled: Any) -> str:
     """Return 16 hex digits that change when the document does."""
     return blake2b(redacted_bytes(spelled), digest_size=8).hexdigest()

@@ -7,6 +7,7 @@ here that is not an address; and an IPv4-mapped IPv6 address would admit nothing
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import NamedTuple
 
 ALL_PORTS = (1, 65535)
@@ -27,8 +28,15 @@ class Endpoint(NamedTuple):
         return f"{self.address}:<{low}-{high}>"
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_SHORTEST_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}")
+
+
 def normalise(address: str) -> str | None:
     """Return an IP address in its shortest form, or None where stunnerd would not take it."""
+    if _SHORTEST_IPV4.fullmatch(address):
+        # Nearly all are of this form already, and parsing costs ten times as much as seeing it.
+        return address
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

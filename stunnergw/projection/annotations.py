@@ -35,7 +35,6 @@ NO_WORKLOAD = PREFIX + "disable-managed-dataplane"
 RELAY_ADDRESS_DISCOVERY = PREFIX + "enable-relay-address-discovery"
 
 
-@query("annotations of Gateway")
 def own_annotations(db: Context, gateway: Key) -> FrozenMap:
     """Return the Gateway's own annotations."""
     found = db.get(GATEWAY, gateway)

@@ -13,14 +13,14 @@ from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.projection.selectors import matches
 from stunnergw.projection.statuses import SupportedKind
-from stunnergw.resources.kinds import GATEWAY, NAMESPACE, STUNNER_UDP_ROUTE, UDP_ROUTE
+from stunnergw.resources.kinds import NAMESPACE, STUNNER_UDP_ROUTE, UDP_ROUTE
 from stunnergw.resources.metadata import GATEWAY_GROUP, Key
 from stunnergw.store.indexes import ROUTES_BY_GATEWAY, STUNNER_ROUTES_BY_GATEWAY
 
 if TYPE_CHECKING:
     from stunnergw.projection.listeners import ListenerRule
     from stunnergw.projection.queries import Context
-    from stunnergw.resources.gateways import Listener
+    from stunnergw.resources.gateways import RouteNamespaces
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.routes import ParentReference, UDPRoute
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 class Attachment(NamedTuple):
     """What became of one parentRef."""
 
-    listeners: tuple[str, ...]
+    gateway: Key | None
+    """The Gateway that it names; None where it names something else (R6.1)."""
+    listeners: tuple[str, ...] = ()
     """The listeners that took the route, in the Gateway's order."""
     refused: Problem | None = None
     """Where none did: why."""
@@ -49,21 +51,25 @@ def parent_key(route: Key, parent: ParentReference) -> Key | None:
     return Key(parent.namespace or route.namespace, parent.name)
 
 
-@query("attachment of parentRef")
-def attachment(db: Context, kind: Kind[UDPRoute], route: Key, index: int) -> Attachment:
-    """Attach a route by its parentRef number ``index``, whose Gateway exists."""
+@query("attachments")
+def attachments(db: Context, kind: Kind[UDPRoute], route: Key) -> tuple[Attachment, ...]:
+    """Attach a route by each of its parentRefs, in their order."""
     found = db.get(kind, route)
-    parent = found.spec.parent_refs[index] if found and index < len(found.spec.parent_refs) else None
-    gateway = parent_key(route, parent) if parent else None
-    if parent is None or gateway is None:
-        return Attachment(())
+    refs = found.spec.parent_refs if found else ()
+    return tuple(_attach(db, kind, route, parent) for parent in refs)
+
+
+def _attach(db: Context, kind: Kind[UDPRoute], route: Key, parent: ParentReference) -> Attachment:
+    gateway = parent_key(route, parent)
+    if gateway is None:
+        return Attachment(None)
     selected = [rule for rule in own_listeners(db, gateway) if _selected(parent, rule)]
     if not selected:
-        return Attachment((), _no_match(gateway, parent))
+        return Attachment(gateway, (), _no_match(gateway, parent))
     taking = [rule for rule in selected if _admits(db, kind, route, gateway, rule)]
     if not taking:
-        return Attachment((), _not_allowed(route, gateway, selected))
-    return Attachment(tuple(rule.name for rule in taking))
+        return Attachment(gateway, (), _not_allowed(route, gateway, selected))
+    return Attachment(gateway, tuple(rule.name for rule in taking))
 
 
 def _selected(parent: ParentReference, rule: ListenerRule) -> bool:
@@ -93,15 +99,12 @@ def _not_allowed(route: Key, gateway: Key, selected: list[ListenerRule]) -> Prob
 def _admits(db: Context, kind: Kind[UDPRoute], route: Key, gateway: Key, rule: ListenerRule) -> bool:
     if SupportedKind(kind.group, kind.kind) not in rule.supported_kinds:
         return False
-    return admits_namespace(db, gateway, rule.name, route.namespace)
+    return _admits_namespace(db, gateway, rule.namespaces, route.namespace)
 
 
-@query("listener admits namespace")
-def admits_namespace(db: Context, gateway: Key, listener: str, namespace: str) -> bool:
+def _admits_namespace(db: Context, gateway: Key, policy: RouteNamespaces, namespace: str) -> bool:
     """Say whether a listener takes routes from a namespace (R5.16)."""
-    spec = _listener(db, gateway, listener)
-    policy = spec.allowed_routes.namespaces if spec and spec.allowed_routes else None
-    if policy is None or policy.from_ == "Same":
+    if policy.from_ == "Same":
         return namespace == gateway.namespace
     if policy.from_ == "All":
         return True
@@ -111,28 +114,16 @@ def admits_namespace(db: Context, gateway: Key, listener: str, namespace: str) -
     return found is not None and matches(policy.selector, found.metadata.labels)
 
 
-def _listener(db: Context, gateway: Key, name: str) -> Listener | None:
-    found = db.get(GATEWAY, gateway)
-    specs = found.spec.listeners if found else ()
-    return next((spec for spec in specs if spec.name == name), None)
-
-
-@query("masked")
 def masked(db: Context, kind: Kind[UDPRoute], route: Key) -> bool:
     """Say whether a gateway.networking.k8s.io route stands behind a stunner.l7mp.io one of the same name."""
     return kind is UDP_ROUTE and db.get(STUNNER_UDP_ROUTE, route) is not None
 
 
-@query("listeners of route")
-def listeners_of_route(db: Context, kind: Kind[UDPRoute], route: Key, gateway: Key) -> tuple[str, ...]:
-    """Return the listeners of a Gateway that take a route, by whichever parentRef; each once."""
-    found = db.get(kind, route)
-    if found is None or masked(db, kind, route):
+def _listeners_of(db: Context, kind: Kind[UDPRoute], route: Key, gateway: Key) -> tuple[str, ...]:
+    """Return the listeners of a Gateway that take a route, by whichever parentRef; each once, sorted."""
+    if masked(db, kind, route):
         return ()
-    taken: dict[str, None] = {}
-    for index, parent in enumerate(found.spec.parent_refs):
-        if parent_key(route, parent) == gateway:
-            taken.update(dict.fromkeys(attachment(db, kind, route, index).listeners))
+    taken = {name for one in attachments(db, kind, route) if one.gateway == gateway for name in one.listeners}
     return tuple(sorted(taken))
 
 
@@ -142,7 +133,7 @@ def attached_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
     found: list[AttachedRoute] = []
     for kind, index in ((STUNNER_UDP_ROUTE, STUNNER_ROUTES_BY_GATEWAY), (UDP_ROUTE, ROUTES_BY_GATEWAY)):
         for route in db.select(index, gateway):
-            taking = listeners_of_route(db, kind, route, gateway)
+            taking = _listeners_of(db, kind, route, gateway)
             if taking:
                 found.append(AttachedRoute(kind, route, taking))
     return tuple(sorted(found, key=lambda attached: (attached.key, attached.kind.name)))

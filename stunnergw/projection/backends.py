@@ -12,7 +12,6 @@ from stunnergw.dataplane.endpoints import ALL_PORTS, Endpoint, normalise_prefix
 from stunnergw.projection.discovering import addresses_of_service, cluster_ips_of_service, targets_of_service
 from stunnergw.projection.grants import Referrer, Target, how_to_permit, may_refer, routes_need_grants
 from stunnergw.projection.problems import Problem
-from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import SERVICE, STATIC_SERVICE, STUNNER_UDP_ROUTE
 from stunnergw.resources.metadata import STUNNER_GROUP, Key
 from stunnergw.settings import UDPRoutePorts
@@ -36,14 +35,12 @@ class Backend(NamedTuple):
     """What the author should know though nothing is wrong."""
 
 
-@query("type of Service")
 def type_of_service(db: Context, key: Key) -> str | None:
     """Return a Service's type; None where there is no such Service."""
     service = db.get(SERVICE, key)
     return service.spec.type if service else None
 
 
-@query("port name of Service")
 def port_name_of_service(db: Context, key: Key, port: int) -> str | None:
     """Return the name of a Service's UDP port; None where it has no such port."""
     service = db.get(SERVICE, key)
@@ -51,7 +48,6 @@ def port_name_of_service(db: Context, key: Key, port: int) -> str | None:
     return next((entry.name for entry in ports if (entry.port, entry.protocol) == (port, "UDP")), None)
 
 
-@query("prefixes of StaticService")
 def prefixes(db: Context, key: Key) -> tuple[str, ...] | None:
     """Return the prefixes of a StaticService as written; None where there is no such StaticService."""
     found = db.get(STATIC_SERVICE, key)

@@ -6,10 +6,12 @@ Who applies the object puts the secrets back (:mod:`stunnergw.sinks.applying`).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stunnergw.dataplane.documents import redacted_bytes
-from stunnergw.opaque import Opaque
+from stunnergw.dataplane.documents import redacted_with_secrets
+
+if TYPE_CHECKING:
+    from stunnergw.opaque import Opaque
 
 
 class OwnedObject(NamedTuple):
@@ -28,21 +30,12 @@ class OwnedObject(NamedTuple):
 def owned(body: dict[str, Any]) -> OwnedObject:
     """Make the value of a plain object; Opaque values in it are set aside."""
     metadata = body["metadata"]
+    written, secrets = redacted_with_secrets(body)
     return OwnedObject(
         api_version=body["apiVersion"],
         kind=body["kind"],
         namespace=metadata.get("namespace", ""),
         name=metadata["name"],
-        body=redacted_bytes(body),
-        secrets=tuple(dict.fromkeys(_secrets_in(body))),
+        body=written,
+        secrets=secrets,
     )
-
-
-def _secrets_in(value: Any) -> list[Opaque]:
-    if isinstance(value, Opaque):
-        return [value]
-    if isinstance(value, dict):
-        return [secret for part in value.values() for secret in _secrets_in(part)]
-    if isinstance(value, (list, tuple)):
-        return [secret for part in value for secret in _secrets_in(part)]
-    return []

@@ -53,6 +53,20 @@ def cluster(db: Context, kind: Kind[UDPRoute], route: Key, discovery: bool) -> C
     )
 
 
+class Resolution(NamedTuple):
+    """Whether a route's backends resolve: what its status says of them."""
+
+    problem: Problem | None
+    notes: tuple[str, ...]
+
+
+@query("resolution")
+def resolution(db: Context, kind: Kind[UDPRoute], route: Key, discovery: bool) -> Resolution:
+    """Return what is wrong with a route's backends; apart, since pods come and go and this stays as it is."""
+    found = cluster(db, kind, route, discovery)
+    return Resolution(found.problem, found.notes)
+
+
 def _type(asked: list[Asked], backends: list[Backend]) -> str:
     """Return the type of the first backend that resolved; with none, that of what was asked for."""
     found = next((backend.type for backend in backends if backend.type), "")

@@ -60,7 +60,7 @@ def config(db: Context, gateway: Key) -> Output[Document]:
         return ABSENT
     must_have_something_to_serve(db, gateway)
     parameters = ruled.parameters
-    listening, clusters = united(listener_configs(db, gateway), cluster_configs(db, gateway))
+    listening, clusters = united(_listener_configs(db, gateway), _cluster_configs(db, gateway))
     made = Config(
         admin=_admin(parameters, name=str(gateway)),
         auth=parameters.auth,
@@ -139,6 +139,17 @@ def _admin(parameters: Parameters, *, name: str) -> Admin:
 
 @query("listeners of config")
 def listener_configs(db: Context, gateway: Key) -> tuple[ListenerConfig, ...]:
+    """Return what a Gateway contributes to its class's document, remembered for when another Gateway changes."""
+    return _listener_configs(db, gateway)
+
+
+@query("clusters of config")
+def cluster_configs(db: Context, gateway: Key) -> tuple[ClusterConfig, ...]:
+    """Return what a Gateway contributes to its class's document, remembered for when another Gateway changes."""
+    return _cluster_configs(db, gateway)
+
+
+def _listener_configs(db: Context, gateway: Key) -> tuple[ListenerConfig, ...]:
     """Return the listeners that a Gateway contributes to its document, in the order of its spec."""
     routes = rendered_routes(db, gateway)
     address = _relay_address(db, gateway)
@@ -177,7 +188,6 @@ def _name(route: AttachedRoute) -> ClusterName:
     return ClusterName(route.key.namespace, route.key.name)
 
 
-@query("rendered routes")
 def rendered_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
     """Return the attached routes that go into the document: those of some listener that does."""
     ruled = ruling(db, gateway)
@@ -189,8 +199,7 @@ def rendered_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
     return tuple(route for route in routes if route_left_out(db, name, route.key) is None)
 
 
-@query("clusters of config")
-def cluster_configs(db: Context, gateway: Key) -> tuple[ClusterConfig, ...]:
+def _cluster_configs(db: Context, gateway: Key) -> tuple[ClusterConfig, ...]:
     """Return the clusters that a Gateway contributes to its document, by name."""
     ruled = ruling(db, gateway)
     if ruled is None:

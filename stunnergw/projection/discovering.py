@@ -55,7 +55,6 @@ def addresses_of_service(db: Context, service: Key) -> Addresses:
     return Addresses(tuple(sorted(addresses)), found.skipped)
 
 
-@query("cluster IPs of Service")
 def cluster_ips_of_service(db: Context, key: Key) -> tuple[str, ...]:
     """Return the cluster IPs of a Service that clients may reach; none of a headless one."""
     service = db.get(SERVICE, key) if db.settings.relay_to_cluster_ip else None
@@ -66,7 +65,6 @@ def cluster_ips_of_service(db: Context, key: Key) -> tuple[str, ...]:
     return tuple(address for address in map(normalise, written) if address)
 
 
-@query("targets of Service")
 def targets_of_service(db: Context, service: Key) -> Targets:
     """Return what EndpointSlices, or Endpoints in their place, say is behind a Service."""
     if db.settings.endpoint_slices and db.versions(ENDPOINT_SLICE):

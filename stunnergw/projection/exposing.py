@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.annotations import SERVICE_TYPE, service_annotations
 from stunnergw.projection.classes import ruling
-from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import GATEWAY, SERVICE
 from stunnergw.resources.metadata import Key
 from stunnergw.store.indexes import SERVICES_BY_GATEWAY
@@ -24,6 +24,7 @@ RELATED_NAME = "stunner.l7mp.io/related-gateway-name"
 OUR_SELECTOR = frozenset({"app", RELATED_NAME, RELATED_NAMESPACE})
 
 _PREFERENCE = ("LoadBalancer", "ExternalName", "NodePort", "ClusterIP")
+_TYPES = MappingProxyType({kind.lower(): kind for kind in _PREFERENCE} | {"none": "", "": "LoadBalancer"})
 
 MAX_LABEL = 63
 """The most characters that a label, and so a Service's name, may have."""
@@ -49,7 +50,6 @@ def owner_reference(db: Context, kind: Kind[Any], owner: ObjectMeta) -> dict[str
     return {"apiVersion": kind.api_version(version), "kind": kind.kind, "name": owner.name, "uid": owner.uid}
 
 
-@query("name of Service")
 def service_name(db: Context, gateway: Key) -> str:
     """Return the name of a Gateway's Service; with v1alpha1 documents goes the name of that time."""
     try:
@@ -68,19 +68,16 @@ class ServiceType(NamedTuple):
     """What was asked for and could not be had."""
 
 
-@query("type of Gateway's Service")
 def service_type(db: Context, gateway: Key) -> ServiceType:
     """Read the type of a Gateway's Service from its annotation: a LoadBalancer, unless it says otherwise."""
     asked = service_annotations(db, gateway).get(SERVICE_TYPE, "").strip()
-    known = {kind.lower(): kind for kind in _PREFERENCE} | {"none": "", "": "LoadBalancer"}
-    found = known.get(asked.lower())
+    found = _TYPES.get(asked.lower())
     if found is None:
         words = ", ".join((*_PREFERENCE, "None"))
         return ServiceType("LoadBalancer", f"annotation {SERVICE_TYPE} says {asked}: use one of {words}")
     return ServiceType(found)
 
 
-@query("public Service")
 def public_service(db: Context, gateway: Key) -> Key | None:
     """Return the Service that exposes a Gateway: of several, by type and then by name."""
     candidates = [key for key in db.select(SERVICES_BY_GATEWAY, str(gateway)) if _owned(db, gateway, key)]

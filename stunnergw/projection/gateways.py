@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from stunnergw.errors import Unknown
 from stunnergw.projection.legacy import served_listeners
 from stunnergw.projection.problems import Problem
-from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import GATEWAY
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 ADDRESS_TYPES = ("IPAddress", "Hostname")
 
 
-@query("refusal of Gateway")
 def gateway_refusal(db: Context, gateway: Key) -> Problem | None:
     """Say why a Gateway is not accepted for its own sake: an address type or parametersRef that is not served."""
     found = db.get(GATEWAY, gateway)
@@ -44,7 +42,6 @@ def gateway_refusal(db: Context, gateway: Key) -> Problem | None:
     return None
 
 
-@query("unusable addresses")
 def unusable_addresses(db: Context, gateway: Key) -> tuple[str, ...]:
     """Return the addresses that are asked for and cannot be had: a Service has one at most."""
     found = db.get(GATEWAY, gateway)

@@ -102,12 +102,15 @@ def _no_place(
     return None
 
 
-@query("listeners")
 def listeners(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
     """Judge the listeners of a Gateway, beside those of the Gateways that share its document."""
+    managed = db.settings.dataplane_mode is DataplaneMode.MANAGED
+    return own_listeners(db, gateway) if managed else _beside_others(db, gateway)
+
+
+@query("listeners beside others")
+def _beside_others(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
     own = own_listeners(db, gateway)
-    if db.settings.dataplane_mode is DataplaneMode.MANAGED:
-        return own
     outside = {item.listener: item for item in _left_out_of(db, gateway)}
     return tuple(_exclude(rule, outside.get(rule.name)) for rule in own)
 

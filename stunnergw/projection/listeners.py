@@ -19,13 +19,14 @@ from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.projection.selectors import can_be_read
 from stunnergw.projection.statuses import SupportedKind
+from stunnergw.resources.gateways import RouteNamespaces
 from stunnergw.resources.kinds import GATEWAY
 from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP
 
 if TYPE_CHECKING:
     from stunnergw.projection.annotations import PortMap
     from stunnergw.projection.queries import Context
-    from stunnergw.resources.gateways import Listener, RouteNamespaces
+    from stunnergw.resources.gateways import Listener
     from stunnergw.resources.metadata import Key
 
 _ALIASES = {"UDP": "TURN-UDP", "TCP": "TURN-TCP", "TLS": "TURN-TLS", "DTLS": "TURN-DTLS"}
@@ -35,6 +36,9 @@ TRANSPORTS = {"TURN-UDP": "UDP", "TURN-DTLS": "UDP", "TURN-TCP": "TCP", "TURN-TL
 
 ROUTE_KINDS = (SupportedKind(GATEWAY_GROUP, "UDPRoute"), SupportedKind(STUNNER_GROUP, "UDPRoute"))
 """The kinds of route that all our listeners can take (R6.4)."""
+
+SAME_NAMESPACE = RouteNamespaces()
+"""The policy of a listener that says nothing of namespaces."""
 
 HEALTH_PORT = 8086
 METRICS_PORT = 8080
@@ -65,6 +69,8 @@ class ListenerRule(NamedTuple):
     """It is withheld for want of a certificate alone: a held one may stand in."""
     notes: tuple[str, ...] = ()
     """What its author should know though it is served."""
+    namespaces: RouteNamespaces = SAME_NAMESPACE
+    """Which namespaces its routes may come from."""
 
     @property
     def sound(self) -> bool:
@@ -124,6 +130,7 @@ def _judge(spec: Listener, *, crowded: bool) -> ListenerRule:
         conflict=conflict,
         unresolved=unresolved,
         withheld=_withheld(spec),
+        namespaces=spec.allowed_routes.namespaces if spec.allowed_routes else SAME_NAMESPACE,
     )
 
 
@@ -228,7 +235,6 @@ def _taken_back(rule: ListenerRule, dropped: set[str]) -> tuple[str, ...]:
     )
 
 
-@query("reserved ports")
 def reserved_ports(db: Context, gateway: Key) -> tuple[int, ...]:
     """Return the TCP ports that stunnerd itself listens on: health checks, and metrics where they are on."""
     try:

@@ -7,7 +7,7 @@ wanted follows from what exists: a Gateway wants its document, Service and statu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 from stunnergw.projection.addresses import external_address
 from stunnergw.projection.certificates import certificates_of_gateway, wants_certificate
@@ -21,7 +21,7 @@ from stunnergw.projection.queries import Engine, Root
 from stunnergw.projection.routestatuses import route_status
 from stunnergw.projection.services import config_map, service
 from stunnergw.projection.snapshots import Difference, Explanation, OwnedSlot, Snapshot, StatusSlot
-from stunnergw.projection.workloads import workload
+from stunnergw.projection.workloads import Workloads, workloads
 from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY, GATEWAY_CLASS, NODE, ROUTE_KINDS
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 FIRST_LAYER = frozenset({class_hold, certificates_of_gateway})
 """The queries whose results are folded into what is held, before all others are worked out."""
+
+WORKLOADS = "workloads"
+"""A result that fills two slots: one for each kind of workload."""
 
 Slot = Key | OwnedSlot | StatusSlot | str
 
@@ -151,10 +154,7 @@ class Projection:
         ]
         if self._settings.dataplane_mode is DataplaneMode.MANAGED:
             roots.append((Root(config, (key,)), Place("configs", key)))
-            roots += [
-                (Root(workload, (key, kind.kind)), Place("objects", OwnedSlot(kind.kind, key)))
-                for kind in (DEPLOYMENT, DAEMON_SET)
-            ]
+            roots.append((Root(workloads, (key,)), Place(WORKLOADS, key)))
         return roots
 
     def _class_roots(self, key: Key) -> list[tuple[Root, Place]]:
@@ -181,6 +181,9 @@ class _Maps:
         """Set an output; absent ones are not in the maps."""
         if not place.map:
             return
+        if place.map == WORKLOADS:
+            self._put_workloads(cast("Key", place.slot), output, cause)
+            return
         new = self._new.get(place.map)
         if new is None:
             new = self._new[place.map] = dict(getattr(self._old, place.map))
@@ -192,6 +195,12 @@ class _Maps:
         self._changed[place.map].add(place.slot)
         if cause is not None:
             self._causes[place.slot] = cause
+
+    def _put_workloads(self, gateway: Key, output: Any, cause: Cause | None) -> None:
+        """Set both kinds of workload: what is undecided, or absent, is so of both."""
+        parts = output if isinstance(output, Workloads) else Workloads(output, output)
+        for kind, part in ((DEPLOYMENT, parts.deployment), (DAEMON_SET, parts.daemon_set)):
+            self.put(Place("objects", OwnedSlot(kind.kind, gateway)), part, cause)
 
     def snapshot(self, *, seq: int, held: dict[str, str], failures: int) -> Snapshot:
         """Return the snapshot that these maps make."""

@@ -10,6 +10,7 @@ Nothing is projected before every kind is listed: a partial view would take away
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, final
 
@@ -33,7 +34,10 @@ SLICE = 0.005
 
 @final
 class Projector:
-    """Folds, projects, publishes. ``clock`` counts seconds; ``throttle`` is the wait after the first event."""
+    """Folds, projects, publishes. ``clock`` counts seconds; ``throttle`` is the wait after the first event.
+
+    ``observe`` is told of each run how many seconds it took, turns of others in between included.
+    """
 
     def __init__(
         self,
@@ -43,16 +47,20 @@ class Projector:
         projection: Projection,
         clock: Callable[[], float],
         throttle: float = 0.005,
+        observe: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._store = store
         self._projection = projection
         self._clock = clock
         self._throttle = throttle
+        self._observe = observe
         self._subscribers: list[Callable[[Snapshot], None]] = []
         self._dirty: dict[Input, int] = {}
         self.latest: Snapshot | None = None
         self.runs = 0
+        self.folded: Counter[str] = Counter()
+        """How many events of each type have been folded: every event of the log is, soon after it came."""
         self.progress = clock()
         """When the loop last came round, for the liveness check."""
 
@@ -85,12 +93,15 @@ class Projector:
         if self._store.waiting_for() or (self.latest is not None and not self._dirty):
             return
         dirty, self._dirty = self._dirty, {}
+        began = self._clock()
         await self._work(self._projection.steps(dirty))
+        self._observe(self._clock() - began)
         self._publish(self._projection.snapshot)
 
     def _fold(self) -> None:
         waiting = self._log.since(self._log.folded)
         self._dirty.update(self._store.fold(waiting))
+        self.folded.update(type(event.fact).__name__ for event in waiting)
         self._log.mark_folded(self._store.seq)
 
     async def _work(self, steps: Iterator[None]) -> None:

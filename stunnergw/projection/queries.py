@@ -76,12 +76,12 @@ class Query(Generic[P, R]):
         Raises:
             Unknown: it cannot be decided, or the query raised.
         """
-        return cast("R", db.call(self, args))
+        return cast("R", db.engine.call(self, args))
 
     def attempt(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R | Undecided:  # noqa: ARG002
         """Return the result, or that it is undecided."""
         try:
-            return cast("R", db.call(self, args))
+            return cast("R", db.engine.call(self, args))
         except Unknown as unknown:
             return Undecided(unknown.reason)
 
@@ -151,42 +151,45 @@ class Result(NamedTuple):
     root: Root
     value: Any
     """What the query returned, or Undecided where it raised."""
-    cause: Cause
+    cause: Cause | None
+    """None in a run that explains nothing, since too much changed at once."""
+
+
+MOST_EXPLAINED = 1_000
+"""A run with more changed inputs than this, such as the first, keeps no causes: what it rests on says as much."""
 
 
 @final
 class Context:
     """What a query may see: the store, what is held, the settings that decide, and other queries."""
 
-    __slots__ = ("_engine", "settings")
+    __slots__ = ("engine", "settings")
 
     def __init__(self, engine: Engine, settings: Decisions) -> None:
-        self._engine = engine
+        self.engine = engine
+        """For :class:`Query` alone."""
         self.settings = settings
 
     def get(self, kind: Kind[T], key: Key) -> T | None:
         """Return an object; that there is none is something to depend on, too."""
-        self._engine.note(Get(kind, key))
-        return self._engine.store.get(kind, key)
+        engine = self.engine
+        engine.note_get(kind, key)
+        return engine.store.get(kind, key)
 
     def select(self, index: Index[T, I], value: Hashable) -> tuple[I, ...]:
         """Return what an index holds under a value, sorted."""
-        self._engine.note(Select(index, value))
-        return self._engine.store.select(index, value)
+        self.engine.note(Select(index, value))
+        return self.engine.store.select(index, value)
 
     def versions(self, kind: Kind[Any]) -> tuple[str, ...]:
         """Return the served versions of a kind; empty where it is not served."""
-        self._engine.note(Versions(kind))
-        return self._engine.store.versions(kind)
+        self.engine.note(Versions(kind))
+        return self.engine.store.versions(kind)
 
     def held(self, table: str, key: Hashable) -> Any:
         """Return what is held under a key, or None."""
-        self._engine.note(Held(table, key))
-        return self._engine.held.get((table, key))
-
-    def call(self, wanted: Query[Any, Any], args: tuple[Any, ...]) -> Any:
-        """Return another query's result. For :class:`Query` alone."""
-        return self._engine.call(wanted, args)
+        self.engine.note(Held(table, key))
+        return self.engine.held.get((table, key))
 
 
 @final
@@ -212,12 +215,15 @@ class Engine:
         self._recheck = recheck
         self._nodes: dict[Query[Any, Any], dict[tuple[Any, ...], _Node]] = {}
         self._leaves: dict[Input | Held, _Leaf] = {}
+        # Reads of objects are by far the most: found without making a key for each.
+        self._gets: dict[Kind[Any], dict[Key, _Leaf]] = {}
         self._roots: set[_Node] = set()
         self._pending: dict[_Node, None] = {}
         self._orphans: dict[_Node, None] = {}
-        self._reading: list[dict[_Leaf | _Node, None]] = []
+        self._reads: dict[_Leaf | _Node, None] = {}
         self._run = 0
         self._changed: dict[Input | Held, int] = {}
+        self._explains = True
         self.failures = 0
         """Queries that have raised so far."""
 
@@ -225,6 +231,11 @@ class Engine:
     def size(self) -> int:
         """How many results are remembered."""
         return sum(len(nodes) for nodes in self._nodes.values())
+
+    @property
+    def reads(self) -> int:
+        """How many inputs the remembered results read."""
+        return len(self._leaves) + sum(len(leaves) for leaves in self._gets.values())
 
     # -- what is wanted ----------------------------------------------------------------------------------------
 
@@ -249,12 +260,14 @@ class Engine:
         """Begin a run: what changes from here on counts as changed in it."""
         self._run += 1
         self._changed = {}
+        self._explains = True
 
     def mark(self, changed: Mapping[Any, int]) -> None:
         """Say which inputs changed, each with the event that changed it."""
         self._changed.update(changed)
+        self._explains = self._explains and len(changed) <= MOST_EXPLAINED
         for read, seq in changed.items():
-            leaf = self._leaves.get(read)
+            leaf = self._leaf(read)
             if leaf is not None:
                 leaf.run, leaf.seq = self._run, seq
                 for user in leaf.users:
@@ -278,7 +291,7 @@ class Engine:
                 continue
             self._ensure(node)
             changed = node.run == self._run
-            yield Result(Root(node.query, node.args), node.value, cast("Cause", node.cause)) if changed else None
+            yield Result(Root(node.query, node.args), node.value, node.cause) if changed else None
 
     def finish(self) -> None:
         """End a run: drop what nothing reads any more."""
@@ -296,9 +309,15 @@ class Engine:
     # -- why ---------------------------------------------------------------------------------------------------
 
     def cause(self, root: Root) -> Cause | None:
-        """Return what last changed a remembered result."""
+        """Return what last changed a remembered result; None where it is not remembered.
+
+        Of a result that came out of a run that kept no causes, the newest of its inputs stands for all.
+        """
         node = self._nodes.get(root.query, {}).get(root.args)
-        return node.cause if node else None
+        if node is None or node.cause is not None:
+            return node.cause if node else None
+        newest = self.inputs(root)[-1:]
+        return Cause(Subject(root.query.label, root.args), self.store.seq, False, tuple(newest))
 
     def inputs(self, root: Root) -> list[Cause]:
         """Return all inputs that a remembered result rests on now, oldest change first."""
@@ -321,20 +340,29 @@ class Engine:
 
     # -- for contexts ------------------------------------------------------------------------------------------
 
+    def note_get(self, kind: Kind[Any], key: Key) -> None:
+        """Record that the running query reads an object."""
+        try:
+            leaf = self._gets[kind][key]
+        except KeyError:
+            leaf = self._gets.setdefault(kind, {})[key] = self._new_leaf(Get(kind, key))
+        self._reads[leaf] = None
+
     def note(self, read: Input | Held) -> None:
-        """Record that the running query reads an input."""
+        """Record that the running query reads another input."""
         leaf = self._leaves.get(read)
         if leaf is None:
-            leaf = self._leaves[read] = _Leaf(read)
-            if read in self._changed:
-                leaf.run, leaf.seq = self._run, self._changed[read]
-        self._reading[-1][leaf] = None
+            leaf = self._leaves[read] = self._new_leaf(read)
+        self._reads[leaf] = None
 
     def call(self, wanted: Query[Any, Any], args: tuple[Any, ...]) -> Any:
         """Return a result for the running query, and record that it reads it."""
-        node = self._node(wanted, args)
+        try:
+            node = self._nodes[wanted][args]
+        except KeyError:
+            node = self._node(wanted, args)
         # Recorded first, so that a circle of queries is taken up again when one of them changes.
-        self._reading[-1][node] = None
+        self._reads[node] = None
         if node.state is not State.CLEAN:
             self._ensure(node)
         if node.failed:
@@ -342,6 +370,17 @@ class Engine:
         return node.value
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _leaf(self, read: Input | Held) -> _Leaf | None:
+        if isinstance(read, Get):
+            return self._gets.get(read.kind, {}).get(read.key)
+        return self._leaves.get(read)
+
+    def _new_leaf(self, read: Input | Held) -> _Leaf:
+        leaf = _Leaf(read)
+        if read in self._changed:
+            leaf.run, leaf.seq = self._run, self._changed[read]
+        return leaf
 
     def _node(self, made_by: Query[Any, Any], args: tuple[Any, ...]) -> _Node:
         nodes = self._nodes.get(made_by)
@@ -401,11 +440,11 @@ class Engine:
         if failed is node.failed and type(value) is type(node.value) and value == node.value:
             return
         node.value, node.failed, node.run = value, failed, self._run
-        node.cause = self._explain(node, before)
+        node.cause = self._explain(node, before) if self._explains else None
 
     def _evaluate(self, node: _Node) -> tuple[Any, bool, dict[_Leaf | _Node, None]]:
         reads: dict[_Leaf | _Node, None] = {}
-        self._reading.append(reads)
+        outer, self._reads = self._reads, reads
         try:
             return node.query.function(self._context, *node.args), False, reads
         except Unknown as unknown:
@@ -417,7 +456,7 @@ class Engine:
             self._on_failure(node.label, error)
             return Undecided(f"working out {node.label} failed with {type(error).__name__}"), True, reads
         finally:
-            self._reading.pop()
+            self._reads = outer
 
     def _link(self, node: _Node, reads: dict[_Leaf | _Node, None]) -> None:
         for read in reads:
@@ -432,10 +471,12 @@ class Engine:
                 self._forsaken(read)
 
     def _forsaken(self, item: _Leaf | _Node) -> None:
-        if isinstance(item, _Leaf):
-            self._leaves.pop(item.read, None)
-        else:
+        if isinstance(item, _Node):
             self._orphans[item] = None
+        elif isinstance(item.read, Get):
+            self._gets[item.read.kind].pop(item.read.key, None)
+        else:
+            self._leaves.pop(item.read, None)
 
     def _explain(self, node: _Node, before: Iterable[_Leaf | _Node]) -> Cause:
         run = self._run

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stunnergw.projection.attachments import attachment, masked, parent_key
+from stunnergw.projection.attachments import attachments, masked, parent_key
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
-from stunnergw.projection.clusters import cluster
+from stunnergw.projection.clusters import resolution
 from stunnergw.projection.conditions import positive
 from stunnergw.projection.legacy import route_left_out
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
@@ -20,6 +20,7 @@ from stunnergw.projection.statuses import ParentStatus, RouteStatus
 from stunnergw.resources.kinds import GATEWAY
 
 if TYPE_CHECKING:
+    from stunnergw.projection.attachments import Attachment
     from stunnergw.projection.classes import Parameters
     from stunnergw.projection.outputs import Output
     from stunnergw.projection.queries import Context
@@ -42,8 +43,7 @@ def route_status(db: Context, kind: Kind[UDPRoute], route: Key) -> Output[RouteS
 
 
 def _entry(db: Context, kind: Kind[UDPRoute], route: UDPRoute, index: int) -> Output[Conditions]:
-    key = route.metadata.key
-    gateway = parent_key(key, route.spec.parent_refs[index])
+    gateway = parent_key(route.metadata.key, route.spec.parent_refs[index])
     named = class_named(db, gateway) if gateway else None
     if gateway is None or named is None:
         return ABSENT
@@ -70,36 +70,38 @@ def _conditions(
     db: Context, kind: Kind[UDPRoute], route: UDPRoute, index: int, gateway: Key, parameters: Parameters
 ) -> Conditions:
     key, generation = route.metadata.key, route.metadata.generation
-    refused = _refusal(db, kind, key, index, parameters)
+    attached = attachments(db, kind, key)[index]
+    refused = _refusal(db, kind, key, attached, parameters)
     accepted = positive(
         "Accepted",
         refused,
-        message=f"attached to Gateway {gateway}: {_listeners(db, kind, key, index)}",
+        message=f"attached to Gateway {gateway}: {_listeners(attached)}",
         generation=generation,
     )
     return (accepted, _resolved(db, kind, key, parameters, generation))
 
 
-def _refusal(db: Context, kind: Kind[UDPRoute], route: Key, index: int, parameters: Parameters) -> Problem | None:
+def _refusal(
+    db: Context, kind: Kind[UDPRoute], route: Key, attached: Attachment, parameters: Parameters
+) -> Problem | None:
     if masked(db, kind, route):
         message = (
             f"the stunner.l7mp.io UDPRoute {route} has the same name and is served in its place: "
             "delete or rename one of the two"
         )
         return Problem("Pending", message)
-    refused = attachment(db, kind, route, index).refused
-    if refused is None and parameters.spelling == "v1alpha1":
+    if attached.refused is None and parameters.spelling == "v1alpha1":
         return route_left_out(db, parameters.class_name, route)
-    return refused
+    return attached.refused
 
 
-def _listeners(db: Context, kind: Kind[UDPRoute], route: Key, index: int) -> str:
-    names = attachment(db, kind, route, index).listeners
+def _listeners(attached: Attachment) -> str:
+    names = attached.listeners
     return f"listener {names[0]}" if len(names) == 1 else f"listeners {', '.join(names)}"
 
 
 def _resolved(db: Context, kind: Kind[UDPRoute], route: Key, parameters: Parameters, generation: int) -> Condition:
-    found = cluster(db, kind, route, parameters.discovery)
+    found = resolution(db, kind, route, parameters.discovery)
     problem = found.problem and Problem(found.problem.reason, sentence(found.problem.message, *found.notes))
     return positive(
         "ResolvedRefs", problem, message=sentence("all backendRefs resolve", *found.notes), generation=generation

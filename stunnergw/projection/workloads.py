@@ -7,7 +7,7 @@ that a restart of the operator changes no byte.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -38,21 +38,28 @@ UNPRIVILEGED_USER = 65532
 MOVING_TAGS = ("latest", "dev", "")
 
 
+class Workloads(NamedTuple):
+    """A Gateway's workload of each kind: one is wanted, the other absent."""
+
+    deployment: Output[OwnedObject] = ABSENT
+    daemon_set: Output[OwnedObject] = ABSENT
+
+
 @query("workload")
-def workload(db: Context, gateway: Key, kind: str) -> Output[OwnedObject]:
-    """Work out a Gateway's workload of one kind, Deployment or DaemonSet; absent where it is to be the other.
+def workloads(db: Context, gateway: Key) -> Workloads:
+    """Work out a Gateway's workload.
 
     Raises:
         Unknown: the class cannot be told, or nothing can be served.
     """
     found, ruled = db.get(GATEWAY, gateway), ruling(db, gateway)
-    if found is None or ruled is None or is_true(own_annotations(db, gateway), NO_WORKLOAD):
-        return ABSENT
-    dataplane = ruled.parameters.dataplane
-    if dataplane is None or kind != wanted_kind(dataplane):
-        return ABSENT
+    dataplane = ruled.parameters.dataplane if ruled else None
+    if found is None or dataplane is None or is_true(own_annotations(db, gateway), NO_WORKLOAD):
+        return Workloads()
     must_have_something_to_serve(db, gateway)
-    return Want(owned(_body(db, found, dataplane, kind)))
+    kind = wanted_kind(dataplane)
+    made = Want(owned(_body(db, found, dataplane, kind)))
+    return Workloads(daemon_set=made) if kind == DAEMON_SET.kind else Workloads(deployment=made)
 
 
 def wanted_kind(dataplane: Dataplane) -> str:

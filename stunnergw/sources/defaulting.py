@@ -68,4 +68,3 @@ def _merged_data(secret: Mapping[str, Any]) -> dict[str, Any]:
 def specification(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of an object whose change makes a new generation."""
     return {name: value for name, value in body.items() if name not in ("apiVersion", "kind", "metadata", "status")}
-
