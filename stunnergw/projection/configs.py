@@ -24,7 +24,7 @@ from stunnergw.errors import Unknown
 from stunnergw.projection.addresses import public_address
 from stunnergw.projection.annotations import RELAY_ADDRESS_DISCOVERY, is_true, own_annotations
 from stunnergw.projection.attachments import attached_routes
-from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today, ruling
+from stunnergw.projection.classes import Accepted, Broken, Foreign, auth, auth_of_class, class_today, ruling
 from stunnergw.projection.clusters import cluster
 from stunnergw.projection.gateways import gateway_refusal, must_have_something_to_serve
 from stunnergw.projection.legacy import route_left_out, served_gateways, served_listeners
@@ -36,9 +36,9 @@ from stunnergw.settings import DataplaneMode
 if TYPE_CHECKING:
     from stunnergw.dataplane.documents import Document
     from stunnergw.projection.attachments import AttachedRoute
-    from stunnergw.projection.classes import Parameters
     from stunnergw.projection.legacy import ServedListener
     from stunnergw.projection.outputs import Output
+    from stunnergw.projection.parameters import Parameters
     from stunnergw.projection.queries import Context
     from stunnergw.resources.metadata import Key
 
@@ -63,7 +63,7 @@ def config(db: Context, gateway: Key) -> Output[Document]:
     listening, clusters = united(_listener_configs(db, gateway), _cluster_configs(db, gateway))
     made = Config(
         admin=_admin(parameters, name=str(gateway)),
-        auth=parameters.auth,
+        auth=auth(db, gateway),
         listeners=listening,
         clusters=clusters,
         relay_ports=parameters.relay_ports,
@@ -90,7 +90,7 @@ def class_config(db: Context, class_name: str) -> Output[Document]:
     )
     made = Config(
         admin=_admin(parameters, name=LEGACY_NAME),
-        auth=parameters.auth,
+        auth=auth_of_class(db, class_name, held=not isinstance(class_today(db, class_name), Accepted)),
         listeners=listening,
         clusters=united_clusters,
         relay_ports=parameters.relay_ports,

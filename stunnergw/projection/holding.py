@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.projection.certificates import HELD_CERTIFICATES, hold_certificate
-from stunnergw.projection.classes import HELD_CLASSES, HELD_GATEWAYS, ClassHold
+from stunnergw.projection.classes import HELD_CLASSES, HELD_CREDENTIALS, HELD_GATEWAYS, ClassHold
 
 if TYPE_CHECKING:
+    from stunnergw.dataplane.configs import Auth
     from stunnergw.projection.certificates import Certificate, GatewayCertificates
-    from stunnergw.projection.classes import Parameters
+    from stunnergw.projection.parameters import Parameters
     from stunnergw.projection.queries import Engine, Result
     from stunnergw.resources.metadata import Key
     from stunnergw.store.indexes import GatewayItem
@@ -25,18 +26,19 @@ class HeldClass(NamedTuple):
     """What is held for a class."""
 
     parameters: Parameters
+    auth: Auth
     gateways: frozenset[GatewayItem]
     """The Gateways held for, each with its uid: one made anew under the same name is another."""
 
 
-def step(old: HeldClass | None, parameters: Parameters | None, naming: tuple[GatewayItem, ...]) -> HeldClass | None:
-    """Fold today's parameters (None: broken) and the Gateways that name the class into what is held."""
-    if parameters is not None:
-        return HeldClass(parameters, frozenset(naming))
+def step(old: HeldClass | None, today: ClassHold) -> HeldClass | None:
+    """Fold what a class is today, and the Gateways that name it, into what is held."""
+    if today.parameters is not None and today.auth is not None:
+        return HeldClass(today.parameters, today.auth, frozenset(today.naming))
     if old is None:
         return None
-    still = old.gateways.intersection(naming)
-    return HeldClass(old.parameters, still) if still else None
+    still = old.gateways.intersection(today.naming)
+    return old._replace(gateways=still) if still else None
 
 
 def step_certificates(old: dict[str, Certificate], today: GatewayCertificates, gateway: Key) -> dict[str, Certificate]:
@@ -85,7 +87,7 @@ class Holding:
 
     def _fold_class(self, name: str, today: ClassHold) -> None:
         old = self._classes.get(name)
-        new = step(old, today.parameters, today.naming)
+        new = step(old, today)
         if new is None:
             self._classes.pop(name, None)
         else:
@@ -99,6 +101,8 @@ class Holding:
     def _tell_class(self, name: str, old: HeldClass | None, new: HeldClass | None) -> None:
         if (old and old.parameters) != (new and new.parameters):
             self._engine.hold(HELD_CLASSES, name, new and new.parameters)
+        if (old and old.auth) != (new and new.auth):
+            self._engine.hold(HELD_CREDENTIALS, name, new and new.auth)
         before, after = (old.gateways if old else frozenset()), (new.gateways if new else frozenset())
         for gateway in before ^ after:
             self._engine.hold(HELD_GATEWAYS, (name, gateway), gateway in after or None)

@@ -87,13 +87,14 @@ class Projection:
         """
         maps = _Maps(self.snapshot)
         self.engine.begin()
-        self.engine.mark(dirty)
+        yield from self.engine.mark(dirty)
         self._plan(dirty, maps)
         for result in self.engine.refresh(lambda query: query in FIRST_LAYER):
             if result is not None and not isinstance(result.value, Undecided):
                 # What cannot be told today leaves what is held as it is.
                 self._holding.fold(result)
             yield
+        yield from self.engine.spread()
         for result in self.engine.refresh(lambda query: query not in FIRST_LAYER):
             if result is not None:
                 maps.put(self._places[result.root], result.value, result.cause)

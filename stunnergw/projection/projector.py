@@ -96,7 +96,13 @@ class Projector:
         began = self._clock()
         await self._work(self._projection.steps(dirty))
         self._observe(self._clock() - began)
-        self._publish(self._projection.snapshot)
+        snapshot = self._projection.snapshot
+        self._publish(snapshot)
+        # Told of last, and in slices: clients should not wait for hashes.
+        changed: list[tuple[str, str]] = []
+        await self._work(_versions(snapshot, changed))
+        told = Projected(snapshot=snapshot.seq, changed=tuple(sorted(changed)), held=tuple(sorted(snapshot.held)))
+        self._log.append([told], source="projector")
 
     def _fold(self) -> None:
         waiting = self._log.since(self._log.folded)
@@ -117,20 +123,20 @@ class Projector:
         self.runs += 1
         for callback in list(self._subscribers):
             callback(snapshot)
-        # Told of last: clients should not wait for a hash.
-        self._log.append([_projected(snapshot)], source="projector")
 
 
-def _projected(snapshot: Snapshot) -> Projected:
+def _versions(snapshot: Snapshot, found: list[tuple[str, str]]) -> Iterator[None]:
+    """Add each changed output with its version to ``found``, a step each."""
     changed = snapshot.changed
-    slots: list[tuple[str, Any]] = [(f"config {slot}", snapshot.configs.get(slot)) for slot in changed.configs]
-    slots += [(f"{slot.kind} of {slot.owner}", snapshot.objects.get(slot)) for slot in changed.objects]
-    slots += [(f"status of {slot.kind.name} {slot.key}", snapshot.statuses.get(slot)) for slot in changed.statuses]
-    return Projected(
-        snapshot=snapshot.seq,
-        changed=tuple(sorted((label, version_of(output)) for label, output in slots)),
-        held=tuple(sorted(snapshot.held)),
-    )
+    for key in changed.configs:
+        found.append((f"config {key}", version_of(snapshot.configs.get(key))))
+        yield
+    for slot in changed.objects:
+        found.append((f"{slot.kind} of {slot.owner}", version_of(snapshot.objects.get(slot))))
+        yield
+    for status in changed.statuses:
+        found.append((f"status of {status.kind.name} {status.key}", version_of(snapshot.statuses.get(status))))
+        yield
 
 
 def version_of(output: Any) -> str:

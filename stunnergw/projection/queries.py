@@ -13,6 +13,7 @@ raises is contained: whatever rests on it is undecided, all else goes on.
 from __future__ import annotations
 
 from enum import IntEnum
+from itertools import count
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast, final
 
 from stunnergw.errors import Unknown
@@ -155,6 +156,9 @@ class Result(NamedTuple):
     """None in a run that explains nothing, since too much changed at once."""
 
 
+MARK_AT_ONCE = 2_000
+"""Results that are marked between two turns of the loop: about two milliseconds."""
+
 MOST_EXPLAINED = 1_000
 """A run with more changed inputs than this, such as the first, keeps no causes: what it rests on says as much."""
 
@@ -223,6 +227,7 @@ class Engine:
         self._reads: dict[_Leaf | _Node, None] = {}
         self._run = 0
         self._changed: dict[Input | Held, int] = {}
+        self._held_changes: dict[Held, int] = {}
         self._explains = True
         self.failures = 0
         """Queries that have raised so far."""
@@ -262,24 +267,31 @@ class Engine:
         self._changed = {}
         self._explains = True
 
-    def mark(self, changed: Mapping[Any, int]) -> None:
-        """Say which inputs changed, each with the event that changed it."""
+    def mark(self, changed: Mapping[Any, int]) -> Iterator[None]:
+        """Say which inputs changed, each with the event that changed it.
+
+        In steps: a class on which thousands of Gateways rest takes a while to mark.
+        """
         self._changed.update(changed)
         self._explains = self._explains and len(changed) <= MOST_EXPLAINED
         for read, seq in changed.items():
             leaf = self._leaf(read)
             if leaf is not None:
                 leaf.run, leaf.seq = self._run, seq
-                for user in leaf.users:
-                    self._taint(user)
+                yield from self._taint(leaf.users)
 
     def hold(self, table: str, key: Hashable, value: Any) -> None:
-        """Set what is held under a key (None: nothing) and mark what read it."""
+        """Set what is held under a key (None: nothing); :meth:`spread` marks what reads it."""
         if value is None:
             self.held.pop((table, key), None)
         else:
             self.held[table, key] = value
-        self.mark({Held(table, key): self.store.seq})
+        self._held_changes[Held(table, key)] = self.store.seq
+
+    def spread(self) -> Iterator[None]:
+        """Mark what reads the held entries that changed."""
+        changes, self._held_changes = self._held_changes, {}
+        yield from self.mark(changes)
 
     def refresh(self, wanted: Callable[[Query[Any, Any]], bool]) -> Iterator[Result | None]:
         """Bring those roots up to date whose query is ``wanted``, and give each that changed.
@@ -391,12 +403,14 @@ class Engine:
             node = nodes[args] = _Node(made_by, args)
         return node
 
-    def _taint(self, node: _Node) -> None:
-        """Mark ``node`` for recomputation and all that rests on it for checking."""
-        fresh = node.state is State.CLEAN
-        node.state = State.DIRTY
-        stack = [node] if fresh else []
-        while stack:
+    def _taint(self, users: Iterable[_Node]) -> Iterator[None]:
+        """Mark those who read a changed input for recomputation, and all that rests on them for checking."""
+        stack = [node for node in users if node.state is State.CLEAN]
+        for node in users:
+            node.state = State.DIRTY
+        for marked in count(1):
+            if not stack:
+                return
             tainted = stack.pop()
             if tainted in self._roots:
                 self._pending[tainted] = None
@@ -404,6 +418,8 @@ class Engine:
                 if user.state is State.CLEAN:
                     user.state = State.CHECK
                     stack.append(user)
+            if marked % MARK_AT_ONCE == 0:
+                yield
 
     def _ensure(self, node: _Node) -> None:
         if node.state is State.CHECK:

@@ -21,8 +21,8 @@ from stunnergw.resources.kinds import GATEWAY
 
 if TYPE_CHECKING:
     from stunnergw.projection.attachments import Attachment
-    from stunnergw.projection.classes import Parameters
     from stunnergw.projection.outputs import Output
+    from stunnergw.projection.parameters import Parameters
     from stunnergw.projection.queries import Context
     from stunnergw.projection.statuses import Condition, Conditions
     from stunnergw.resources.kinds import Kind
