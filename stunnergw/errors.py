@@ -7,6 +7,8 @@
     │   └── ManifestError     a file of manifests that cannot be read as a whole
     ├── InvalidObject         one object that does not fit its kind; the others are not concerned
     ├── NotFoundOut           the answer could not be had (unreachable, forbidden): exit 3
+    │   ├── Unreachable       the API server did not answer
+    │   └── ApiError          the API server refused; its status, reason and message
     ├── FellBehind            a reader of the event log asked for events that are gone
     └── Unknown               a decision cannot be made yet: its outputs are undecided
 
@@ -50,6 +52,24 @@ class InvalidObject(StunnergwError):
 
 class NotFoundOut(StunnergwError):
     """What was asked could not be found out. Commands end with exit code 3."""
+
+
+class Unreachable(NotFoundOut):
+    """The API server did not answer, or went away in the middle."""
+
+
+class ApiError(NotFoundOut):
+    """The API server refused a request.
+
+    ``reason`` is the server's word, such as ``NotFound``; ``retry_after`` the seconds that it asks to wait.
+    """
+
+    def __init__(self, status: int, *, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
 
 
 class FellBehind(StunnergwError):

@@ -23,6 +23,8 @@ from stunnergw.events.types import Started
 from stunnergw.projection.projecting import Projection
 from stunnergw.projection.projector import Projector
 from stunnergw.resources import kinds
+from stunnergw.serving.descriptors import make_room
+from stunnergw.serving.metrics import Instruments, ProjectionCollector
 from stunnergw.serving.server import Servers
 from stunnergw.sources.manifests import ManifestSource
 from stunnergw.store.store import Store
@@ -58,15 +60,28 @@ class Operator:
         self.log = EventLog(clock=time.time_ns)
         self.store = Store(table=kinds.TABLE)
         self.projection = Projection(store=self.store, settings=settings.decisions, on_failure=_tell_failure)
+        self._instruments = Instruments()
         self.projector = Projector(
             log=self.log,
             store=self.store,
             projection=self.projection,
             clock=time.monotonic,
             throttle=settings.throttle_timeout,
+            observe=self._instruments.projections.observe,
         )
-        self.servers = Servers(settings, self.projector, self.log, run=self.run_id)
-        self._source = ManifestSource(paths=settings.manifests, log=self.log, report=_tell_problem)
+        self.servers = Servers(
+            settings,
+            self.projector,
+            self.log,
+            run=self.run_id,
+            explainer=self.projector,
+            store=self.store,
+            instruments=self._instruments,
+        )
+        self.servers.registry.register(
+            ProjectionCollector(self.projector, results=lambda: self.projection.engine.size, store=self.store)
+        )
+        self._source = ManifestSource(paths=settings.manifests, log=self.log, report=self._tell_problem)
         self._collect = collect
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
@@ -88,6 +103,7 @@ class Operator:
         started = Started(run=self.run_id, version=__version__, settings=orjson.dumps(asdict(self.settings.decisions)))
         self.log.append([started], source="operator")
         self._source.load()
+        make_room()
         await self.servers.start()
         try:
             await self._work(on_ready)
@@ -124,6 +140,13 @@ class Operator:
         await first.wait()
         unsubscribe()
 
+    def _tell_problem(self, problem: Problem) -> None:
+        if problem.note:
+            log.info("manifest", said=str(problem))
+        else:
+            self._instruments.manifest_problems.inc()
+            log.warning("manifest", problem=str(problem))
+
     def _stalled(self) -> str | None:
         if self.projector.idle or time.monotonic() - self.projector.progress < STALLED:
             return None
@@ -143,13 +166,6 @@ async def _collect_garbage() -> None:
         await asyncio.sleep(YOUNG)
         rounds += 1
         gc.collect(0 if rounds % OLDER_EVERY else 1)
-
-
-def _tell_problem(problem: Problem) -> None:
-    if problem.note:
-        log.info("manifest", said=str(problem))
-    else:
-        log.warning("manifest", problem=str(problem))
 
 
 def _tell_failure(query: str, error: Exception) -> None:

@@ -15,11 +15,15 @@ WITHOUT_MEANING = (
     "pprof-bind-address",
     "startup-render-timeout",
     "leader-election-id",
+    "leader-election-namespace",
     "enable-finalizer",
 )
 """Flags of the reference that are accepted and do nothing here."""
 
 PREFIX_WITHOUT_MEANING = "zap-"
+
+_SWITCHES = ("enable-finalizer", "zap-devel")
+"""Those that are on or off: what follows them is no value of theirs."""
 
 _SHORT = ("-f", "-o", "-h")
 
@@ -45,7 +49,8 @@ def rewrite(arguments: Sequence[str]) -> Rewritten:
             kept.append(argument)
             continue
         dropped.append(argument)
-        if "=" not in argument and waiting and not waiting[0].startswith("-"):
+        switch = argument.removeprefix("--") in _SWITCHES
+        if "=" not in argument and not switch and waiting and not waiting[0].startswith("-"):
             waiting.pop(0)
     return Rewritten(kept, dropped)
 

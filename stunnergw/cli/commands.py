@@ -1,19 +1,23 @@
-"""The commands and their flags. What each does stands in a module of its own."""
+"""The commands. What each does stands in a module of its own; here is what it is called, and how it ends."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from stunnergw import __version__
 from stunnergw.cli.arguments import rewrite
-from stunnergw.cli.flags import ENVIRONMENT, DecisionFlags, duration_converter
+from stunnergw.cli.flags import DURATION, SWITCH, DecisionFlags, LogFlags
+from stunnergw.cli.runflags import RunFlags
 from stunnergw.errors import NotFoundOut, StunnergwError, UsageError
 
-DONE, FOUND_PROBLEMS, WRONG_USAGE, NOT_FOUND_OUT = 0, 1, 2, 3
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DONE, FOUND_PROBLEMS, WRONG_USAGE, NOT_FOUND_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
 Manifests = Annotated[
     list[Path],
@@ -22,69 +26,33 @@ Manifests = Annotated[
     ),
 ]
 
+
+def _spelled(name: str) -> str:
+    # The library's own way makes v1-alpha1 of v1alpha1.
+    return name.lower().strip("_").replace("_", "-")
+
+
 app = App(
     name="stunnergw",
     help="A Kubernetes gateway operator for STUNner.",
     version=__version__,
-    help_format="plaintext",
+    help_format="markdown",
     result_action="return_value",
+    default_parameter=Parameter(name_transform=_spelled),
 )
 
 
 @app.command
 def run(
-    *,
-    manifests: Annotated[
-        tuple[Path, ...],
-        Parameter(
-            name="--manifests",
-            negative=(),
-            help="Serve from a file or folder of manifests, which is watched; repeatable.",
-        ),
-    ] = (),
-    flags: DecisionFlags | None = None,
-    throttle_timeout: Annotated[
-        float, Parameter(converter=duration_converter, help="How long to wait for more changes after the first.")
-    ] = 0.005,
-    config_discovery_address: Annotated[
-        str, Parameter(help="Where data planes and pollers ask for configurations.")
-    ] = ":13478",
-    operator_address: Annotated[
-        str | None,
-        Parameter(
-            env_var=f"{ENVIRONMENT}ADDRESS", show=False, help="Replaces the host of the config discovery address."
-        ),
-    ] = None,
-    inspection_address: Annotated[str, Parameter(help="Where /status answers.")] = "127.0.0.1:8082",
-    health_probe_bind_address: Annotated[str, Parameter(help="Where /healthz and /readyz answer.")] = ":8081",
-    metrics_bind_address: Annotated[str, Parameter(help="Where /metrics answers.")] = ":8080",
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Parameter(help="The least that is logged.")
-    ] = "info",
-    log_format: Annotated[
-        Literal["auto", "text", "json"], Parameter(help="How; auto: text on a terminal, else JSON.")
-    ] = "auto",
+    *, flags: RunFlags | None = None, deciding: DecisionFlags | None = None, logging: LogFlags | None = None
 ) -> int:
     """Run the operator: read the manifests, work out the configurations, serve them, and keep up with changes.
 
     An address is host:port or :port; port 0 takes a free one, and the address 0 switches a listener off.
     """
-    from stunnergw.cli.running import RunFlags, run_operator
+    from stunnergw.cli.running import run_operator
 
-    return run_operator(
-        RunFlags(
-            manifests=manifests,
-            decisions=flags,
-            throttle_timeout=throttle_timeout,
-            config_discovery_address=config_discovery_address,
-            operator_address=operator_address,
-            inspection_address=inspection_address,
-            health_probe_bind_address=health_probe_bind_address,
-            metrics_bind_address=metrics_bind_address,
-            log_level=log_level,
-            log_format=log_format,
-        )
-    )
+    return run_operator(flags or RunFlags(), deciding=deciding, logging=logging or LogFlags())
 
 
 @app.command
@@ -103,6 +71,47 @@ def render(
     from stunnergw.cli.rendering import print_rendering
 
     return print_rendering(filename, flags=flags, output=output, form=format)
+
+
+@app.command
+def validate(
+    filename: Manifests,
+    *,
+    flags: DecisionFlags | None = None,
+    format: Annotated[Literal["text", "json"], Parameter(help="How to print it.")] = "text",
+) -> int:
+    """Say what is wrong with some manifests, one problem a line: file:line: object: field: what is wrong: what to do.
+
+    Exit code 0: nothing; 1: something, if only a file that is no YAML; 2: a path is missing or unreadable. Notes are
+    no problems: what was left alone, and what only a cluster would assign.
+    """
+    from stunnergw.cli.validating import print_findings
+
+    return print_findings(filename, flags=flags, form=format)
+
+
+@app.command
+def poll(
+    url: Annotated[str, Parameter(help="Such as http://HOST:13478/config?gateway=NAMESPACE/NAME.")],
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="The file that is to hold the document.")],
+    once: Annotated[bool, SWITCH, Parameter(help="Ask once: exit code 0 if the file is current, else 3.")] = False,
+    wait: Annotated[
+        float, DURATION, Parameter(help="How long the server may hold an answer back for a change.")
+    ] = 30.0,
+    logging: LogFlags | None = None,
+) -> int:
+    """Keep a file current for a stunnerd that reads one (stunnerd -w -c file:///…): ask for its document for ever.
+
+    The file is replaced as a whole at each change, and keeps the last good document through whatever happens to the
+    server. It holds credentials: only its owner may read it.
+    """
+    from stunnergw.cli.logging import configure
+    from stunnergw.cli.polling import run_poll
+
+    given = logging or LogFlags()
+    configure(level=given.log_level, form=given.log_format)
+    return run_poll(url, output=output, wait=wait, once=once)
 
 
 @app.command
@@ -136,21 +145,38 @@ def run_command(arguments: list[str]) -> int:
         print(f"stunnergw: {flag} means nothing here and is ignored", file=sys.stderr)
     try:
         result = app(rewritten.arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         return _fail(_one_line(error), WRONG_USAGE)
-    except UsageError as error:
-        return _fail(str(error), WRONG_USAGE)
-    except NotFoundOut as error:
-        return _fail(str(error), NOT_FOUND_OUT)
     except StunnergwError as error:
-        return _fail(str(error), FOUND_PROBLEMS)
+        return _fail(str(error), _code(error))
+    except BaseExceptionGroup as group:
+        # The operator's parts run in a task group: one that met a wrong setting says so through it.
+        first = next(_leaves(group))
+        if not isinstance(first, StunnergwError):
+            raise
+        return _fail(str(first), _code(first))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone: nothing is wrong.
         sys.stderr.close()
         return DONE
     return result if isinstance(result, int) else DONE
+
+
+def _code(error: StunnergwError) -> int:
+    if isinstance(error, UsageError):
+        return WRONG_USAGE
+    return NOT_FOUND_OUT if isinstance(error, NotFoundOut) else FOUND_PROBLEMS
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _one_line(error: CycloptsError) -> str:

@@ -38,13 +38,13 @@ class Rendering(NamedTuple):
     """What could not be worked out: an error of ours, not of the manifests."""
 
 
-def render(paths: Sequence[Path], settings: Decisions) -> Rendering:
-    """Load manifests and project them.
+def render(paths: Sequence[Path], settings: Decisions, *, strict: bool = True) -> Rendering:
+    """Load manifests and project them. Without ``strict``, files that are no YAML are problems like others.
 
     Raises:
-        ManifestError: a file cannot be read as a whole.
+        ManifestError: a path is missing or unreadable, or a file cannot be read as a whole.
     """
-    loaded = load_manifests(paths)
+    loaded = load_manifests(paths, strict=strict)
     failures: list[str] = []
     log, store = EventLog(clock=lambda: 0), Store(table=kinds.TABLE)
     projection = Projection(
@@ -91,12 +91,16 @@ def statuses(rendering: Rendering) -> Iterator[dict[str, Any]]:
     for slot in sorted(rendering.snapshot.statuses, key=lambda slot: (kinds.TABLE.index(slot.kind), slot.key)):
         found = rendering.snapshot.statuses[slot]
         thing: Any = rendering.store.get(slot.kind, slot.key)
-        if isinstance(found, Want) and thing is not None:
+        if not isinstance(found, Want) or thing is None:
+            continue
+        status = merged_status(found.value, thing.status, now=None)
+        # A route without a parent of ours has no status of ours.
+        if status and status != {"parents": []}:
             yield {
                 "apiVersion": slot.kind.api_version(_version(rendering.store, slot)),
                 "kind": slot.kind.kind,
                 "metadata": _metadata(slot),
-                "status": merged_status(found.value, thing.status, now=None),
+                "status": status,
             }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
+from stunnergw.projection.gateways import ADDRESS_TYPES
 from stunnergw.projection.listeners import own_listeners
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.queries import query
@@ -71,13 +72,14 @@ def public_address(db: Context, gateway: Key, listener: str) -> PublicAddress:
 
 def _asked_for(db: Context, gateway: Key) -> str:
     found = db.get(GATEWAY, gateway)
-    return found.spec.addresses[0].value if found and found.spec.addresses else ""
+    first = found.spec.addresses[0] if found and found.spec.addresses else None
+    return first.value if first and first.type in ADDRESS_TYPES else ""
 
 
 def _from_service(db: Context, gateway: Key, rule: ListenerRule) -> tuple[PublicAddress | None, list[str]]:
     found = exposure(db, gateway)
-    if found is None:
-        return None, [f"Gateway {gateway} has no Service yet"]
+    if isinstance(found, str):
+        return None, [found]
     name = f"Service {found.service}"
     port = next((port for port in found.ports if (port.transport, port.port) == (rule.transport, rule.port)), None)
     if port is None:
@@ -86,13 +88,18 @@ def _from_service(db: Context, gateway: Key, rule: ListenerRule) -> tuple[Public
     if balanced is not None:
         value = balanced.ip or balanced.hostname
         return PublicAddress(address_type(value), value, rule.port, f"the load balancer of {name}"), []
-    lacked = [f"{name} of type {found.type} has no load-balancer address"]
-    if not port.node_port:
-        return None, [*lacked, f"{name} has no node port for {rule.transport} {rule.port}"]
+    if found.type == "ClusterIP":
+        remedy = "use LoadBalancer or NodePort, or give spec.addresses"
+        return None, [f"{name} is of type ClusterIP, which never has a public address: {remedy}"]
+    lacked = [] if found.type == "NodePort" else [f"{name} of type {found.type} has no load-balancer address"]
     node = external_node(db)
+    if not port.node_port:
+        lacked.append(f"{name} has no node port for {rule.transport} {rule.port}")
     if node is None:
-        return None, [*lacked, "no Node has an ExternalIP or ExternalDNS address"]
-    return PublicAddress(node.type, node.value, port.node_port, f"Node {node.name} and {name}"), lacked
+        lacked.append("no Node has an ExternalIP or ExternalDNS address")
+    if node is None or not port.node_port:
+        return None, lacked
+    return PublicAddress(node.type, node.value, port.node_port, f"Node {node.name} and {name}"), []
 
 
 def _balancer(found: Exposure, rule: ListenerRule) -> LoadBalancerIngress | None:

@@ -69,8 +69,8 @@ class PortMap(NamedTuple):
         return next((port for name, port in self.ports if name == listener), 0)
 
     def said(self, listener: str) -> tuple[str, ...]:
-        """Return what was ignored and concerns a listener."""
-        return tuple(text for name, text in self.problems if name in ("", listener))
+        """Return what was ignored and concerns one listener, or with an empty name all of them."""
+        return tuple(text for name, text in self.problems if name == listener)
 
 
 NO_PORTS = PortMap((), ())

@@ -73,7 +73,8 @@ def certificate(db: Context, gateway: Key, listener: str) -> CertificateToday:
     looked = [_look(db, gateway, listener, index, ref) for index, ref in enumerate(refs)]
     usable = next((one.usable for one in looked if one.usable), None)
     problems = [one.unresolved for one in looked if one.unresolved]
-    notes = [note for one in looked for note in one.notes]
+    # What is odd about a Secret matters where it is the one that is used.
+    notes = [note for one in looked if one.usable and one.usable is usable for note in one.notes]
     unused = [one.usable.secret for one in looked if one.usable and one.usable is not usable]
     if usable and unused:
         names = ", ".join(map(str, unused))

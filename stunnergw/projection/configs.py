@@ -124,7 +124,8 @@ def class_parameters(db: Context, class_name: str) -> Parameters | None:
 def _admin(parameters: Parameters, *, name: str) -> Admin:
     dataplane = parameters.dataplane
     if dataplane is None:
-        return Admin(name, parameters.log_level, parameters.metrics_endpoint, HEALTH_CHECK, parameters.user_quota)
+        metrics = parameters.metrics_endpoint if parameters.spelling == "v1alpha1" else ""
+        return Admin(name, parameters.log_level, metrics, HEALTH_CHECK, parameters.user_quota)
     spec = dataplane.spec
     return Admin(
         name=name,

@@ -10,7 +10,8 @@ from stunnergw.errors import Unknown
 from stunnergw.projection.annotations import SERVICE_TYPE, service_annotations
 from stunnergw.projection.classes import ruling
 from stunnergw.resources.kinds import GATEWAY, SERVICE
-from stunnergw.resources.metadata import Key
+from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
+from stunnergw.settings import DataplaneMode
 from stunnergw.store.indexes import SERVICES_BY_GATEWAY
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 RELATED_NAMESPACE = "stunner.l7mp.io/related-gateway-namespace"
 RELATED_NAME = "stunner.l7mp.io/related-gateway-name"
-OUR_SELECTOR = frozenset({"app", RELATED_NAME, RELATED_NAMESPACE})
 
 _PREFERENCE = ("LoadBalancer", "ExternalName", "NodePort", "ClusterIP")
 _TYPES = MappingProxyType({kind.lower(): kind for kind in _PREFERENCE} | {"none": "", "": "LoadBalancer"})
@@ -82,23 +82,57 @@ def public_service(db: Context, gateway: Key) -> Key | None:
     """Return the Service that exposes a Gateway: of several, by type and then by name."""
     candidates = [key for key in db.select(SERVICES_BY_GATEWAY, str(gateway)) if _owned(db, gateway, key)]
     named = Key(gateway.namespace, service_name(db, gateway))
-    if db.settings.standalone and named not in candidates and _stands_in(db.get(SERVICE, named)):
+    if db.settings.standalone and named not in candidates and _stands_in(db, gateway, db.get(SERVICE, named)):
         candidates.append(named)
     return min(candidates, key=lambda key: _rank(db, key), default=None)
 
 
 def _owned(db: Context, gateway: Key, key: Key) -> bool:
-    service, owner = db.get(SERVICE, key), db.get(GATEWAY, gateway)
-    if service is None or owner is None or key.namespace != gateway.namespace:
+    if key.namespace != gateway.namespace:
         return False
-    if db.settings.standalone:
-        return True
+    return db.settings.standalone or owned_by_gateway(db, gateway, key)
+
+
+def owned_by_gateway(db: Context, gateway: Key, key: Key) -> bool:
+    """Say whether a Service's owner is the Gateway, not merely one of its name."""
+    service, owner = db.get(SERVICE, key), db.get(GATEWAY, gateway)
+    if service is None or owner is None:
+        return False
     return any(ref.kind == "Gateway" and ref.uid == owner.metadata.uid for ref in service.metadata.owner_references)
 
 
-def _stands_in(service: Service | None) -> bool:
+def in_the_way(db: Context, gateway: Key) -> str:
+    """Say that a Service of the name that ours is to have is somebody else's; empty where none is.
+
+    Ours bears our label or is owned by the Gateway; people put the label on one that they make beforehand, to pin an
+    address.
+    """
+    key = Key(gateway.namespace, service_name(db, gateway))
+    service = db.get(SERVICE, key)
+    if service is None or service.metadata.labels.get(OWNED_BY) == OWNER or owned_by_gateway(db, gateway, key):
+        return ""
+    if db.settings.standalone and _stands_in(db, gateway, service):
+        return ""
+    return (
+        f"Service {key} is not ours and is left alone: delete it, let us have it by the label {OWNED_BY}: {OWNER}, "
+        "or rename the Gateway"
+    )
+
+
+def wanted_selector(db: Context, key: Key) -> dict[str, str]:
+    """Return the labels of the pods that a Gateway's Service leads to."""
+    if db.settings.dataplane_mode is not DataplaneMode.MANAGED:
+        return {"app": "stunner"}
+    return {
+        "app": "stunner",
+        RELATED_NAME: label_value(key.name),
+        RELATED_NAMESPACE: label_value(key.namespace),
+    }
+
+
+def _stands_in(db: Context, gateway: Key, service: Service | None) -> bool:
     """Without a cluster, a Service of our name and no selector but ours is what a cluster made of ours."""
-    return service is not None and OUR_SELECTOR.issuperset(service.spec.selector)
+    return service is not None and dict(service.spec.selector) in ({}, wanted_selector(db, gateway))
 
 
 def _rank(db: Context, key: Key) -> tuple[int, str]:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.addresses import public_address
+from stunnergw.projection.annotations import TARGET_PORT, own_annotations, port_map
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import TRUE, positive
 from stunnergw.projection.exposing import service_type
 from stunnergw.projection.gateways import gateway_refusal, unusable_addresses
 from stunnergw.projection.legacy import listeners, route_left_out
-from stunnergw.projection.outputs import ABSENT, Want
+from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
-from stunnergw.projection.serviceports import service_ports
+from stunnergw.projection.serviceports import NO_PORTS, service_ports
 from stunnergw.projection.services import external_name, missing_external_name
 from stunnergw.projection.statuses import Condition, GatewayStatus, ListenerStatus
 from stunnergw.resources.kinds import GATEWAY
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from stunnergw.projection.listeners import ListenerRule
     from stunnergw.projection.outputs import Output
     from stunnergw.projection.queries import Context
+    from stunnergw.projection.serviceports import ServicePorts
     from stunnergw.projection.statuses import AssignedAddress, Conditions
     from stunnergw.resources.gateways import Gateway
     from stunnergw.resources.metadata import Key
@@ -75,12 +77,13 @@ def _conditions(
     today: ClassToday,
 ) -> Conditions:
     generation = gateway.metadata.generation
+    notes = _gateway_notes(db, gateway)
     return (
         _accepted(db, gateway, rules, today),
         positive(
             "Programmed",
-            _not_programmed(db, gateway, rules, statuses, today),
-            message=_programmed_message(rules, statuses),
+            _with_notes(_not_programmed(db, gateway, rules, statuses, today), notes),
+            message=sentence(_programmed_message(rules, statuses), *notes),
             generation=generation,
         ),
     )
@@ -104,6 +107,25 @@ def _accepted(db: Context, gateway: Gateway, rules: tuple[ListenerRule, ...], to
         message = f"accepted: {good}; not accepted: {_reasons(rules)}"
         return Condition("Accepted", TRUE, "ListenersNotValid", message, generation)
     return positive("Accepted", problem, message=f"accepted as a Gateway of class {name}", generation=generation)
+
+
+def _gateway_notes(db: Context, gateway: Gateway) -> tuple[str, ...]:
+    """Return what is ignored of the Gateway as a whole."""
+    key = gateway.metadata.key
+    names = frozenset(listener.name for listener in gateway.spec.listeners)
+    targets = port_map(own_annotations(db, key), TARGET_PORT, names)
+    ignored = tuple(text for name, text in _ports(db, key).notes if not name)
+    return (*targets.said(""), *ignored, service_type(db, key).note)
+
+
+def _ports(db: Context, gateway: Key) -> ServicePorts:
+    """Return the Service's ports; none while a certificate cannot be told, which the listener says itself."""
+    found = service_ports.attempt(db, gateway)
+    return NO_PORTS if isinstance(found, Undecided) else found
+
+
+def _with_notes(problem: Problem | None, notes: tuple[str, ...]) -> Problem | None:
+    return problem and problem._replace(message=sentence(problem.message, *notes))
 
 
 def _reasons(rules: tuple[ListenerRule, ...]) -> str:
@@ -160,12 +182,13 @@ def _programmed_message(rules: tuple[ListenerRule, ...], statuses: tuple[Listene
 def _listener_status(db: Context, gateway: Gateway, rule: ListenerRule, today: ClassToday) -> ListenerStatus:
     key, generation = gateway.metadata.key, gateway.metadata.generation
     address = public_address(db, key, rule.name)
+    notes = _notes(db, key, rule)
     conditions: Conditions = (
         positive("Accepted", rule.refused, message=f"listener {rule.name} is valid", generation=generation),
         positive(
             "Programmed",
-            _listener_not_programmed(db, key, rule, address, today),
-            message=sentence(_told(rule, address), *_notes(db, key, rule)),
+            _with_notes(_listener_not_programmed(db, key, rule, address, today), notes),
+            message=sentence(_told(rule, address), *notes),
             generation=generation,
         ),
         positive("ResolvedRefs", rule.unresolved, message="all references resolve", generation=generation),
@@ -185,9 +208,7 @@ def _told(rule: ListenerRule, address: PublicAddress) -> str:
 
 
 def _notes(db: Context, gateway: Key, rule: ListenerRule) -> tuple[str, ...]:
-    ignored = tuple(text for name, text in service_ports(db, gateway).notes if name == rule.name)
-    kind = service_type(db, gateway).note
-    return (*rule.notes, *ignored, kind)
+    return (*rule.notes, *(text for name, text in _ports(db, gateway).notes if name == rule.name))
 
 
 def _listener_not_programmed(
@@ -199,7 +220,10 @@ def _listener_not_programmed(
         return rule.withheld
     if not isinstance(today, Accepted):
         return Problem("Pending", "waits for the GatewayClass to be accepted")
-    if rule.name in service_ports(db, gateway).left_out:
+    refused = gateway_refusal(db, gateway)
+    if refused:
+        return Problem("Invalid", f"the Gateway is not accepted: {refused.message}")
+    if rule.name in _ports(db, gateway).left_out:
         return Problem(
             "Pending",
             f"the Service has the ports of one transport only, that of the first listener: annotate the Gateway "

@@ -48,6 +48,12 @@ class Parameters(NamedTuple):
     """None in legacy mode."""
 
 
+_WHICH_STUNNERD = (
+    "its document is v1alpha1, with the protocol names of the listeners: stunnerd 0.13 runs UDP and TCP, "
+    "0.16 and later run TURN-UDP and TURN-TCP alone"
+)
+
+
 class Judged(NamedTuple):
     """Parameters in order, with what their author should know."""
 
@@ -116,6 +122,8 @@ def judge(db: Context, name: str) -> Judged | Problem:
         metrics_endpoint=metrics,
         dataplane=dataplane,
     )
+    if spelling == "v1alpha1":
+        warnings += (_WHICH_STUNNERD,)
     return Judged(parameters, (*warnings, *_without_effect(db, spec), *_of_dataplane(dataplane)))
 
 

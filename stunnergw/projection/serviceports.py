@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.projection import annotations as steer
 from stunnergw.projection.annotations import is_true, port_map, service_annotations
-from stunnergw.projection.exposing import public_service, service_name, service_type
+from stunnergw.projection.exposing import in_the_way, public_service, service_name, service_type
 from stunnergw.projection.legacy import listeners, served_listeners
 from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import SERVICE
@@ -35,10 +35,13 @@ class ServicePorts(NamedTuple):
     """The ports of a Gateway's Service."""
 
     ports: tuple[WantedPort, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     """Listeners that have no port, being of the other transport."""
-    notes: tuple[tuple[str, str], ...]
-    """Listener and what was ignored."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """Listener (empty: the whole Gateway) and what was ignored."""
+
+
+NO_PORTS = ServicePorts(())
 
 
 @query("ports of Service")
@@ -56,7 +59,7 @@ def service_ports(db: Context, gateway: Key) -> ServicePorts:
         transport = next((rule.transport for rule in rules if rule.transport), "")
         fitting = [rule for rule in serving if rule.transport == transport]
     allowed = kind in ("NodePort", "LoadBalancer")
-    notes = [(rule.name, text) for rule in fitting for text in node_ports.said(rule.name)]
+    notes = list(node_ports.problems)
     if not allowed:
         ignored = f"annotation {steer.NODE_PORT} is ignored: a Service of type {kind or 'None'} has no node ports"
         notes += [(name, ignored) for name, _ in node_ports.ports]
@@ -90,15 +93,20 @@ class Exposure(NamedTuple):
 
 
 @query("exposure")
-def exposure(db: Context, gateway: Key) -> Exposure | None:
-    """Return the Service that exposes a Gateway as it stands; None where there is none."""
+def exposure(db: Context, gateway: Key) -> Exposure | str:
+    """Return the Service that exposes a Gateway as it stands, or why there is none."""
+    wanted_type = service_type(db, gateway).type
+    if not wanted_type:
+        return f"annotation {steer.SERVICE_TYPE} says None, so no Service is made: give spec.addresses"
     key = public_service(db, gateway)
     service = db.get(SERVICE, key) if key else None
+    if not (key and service):
+        taken = in_the_way(db, gateway)
+        if taken:
+            return taken
     if not db.settings.standalone:
-        return _as_it_is(key, service) if key and service else None
-    kind = (service.spec.type if service else "") or service_type(db, gateway).type
-    if not kind:
-        return None
+        return _as_it_is(key, service) if key and service else f"Gateway {gateway} has no Service yet"
+    kind = (service.spec.type if service else "") or wanted_type
     ports = _ports(service) if service else ()
     wanted = tuple(ExposedPort(port.transport, port.port, port.node_port) for port in service_ports(db, gateway).ports)
     return Exposure(

@@ -20,10 +20,12 @@ from stunnergw.projection.exposing import (
     RELATED_NAME,
     RELATED_NAMESPACE,
     fitting_name,
+    in_the_way,
     label_value,
     owner_reference,
     service_name,
     service_type,
+    wanted_selector,
 )
 from stunnergw.projection.gateways import must_have_something_to_serve
 from stunnergw.projection.outputs import ABSENT, Want
@@ -31,7 +33,6 @@ from stunnergw.projection.queries import query
 from stunnergw.projection.serviceports import service_ports
 from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
 from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
-from stunnergw.settings import DataplaneMode
 from stunnergw.store.indexes import RELATED_GATEWAY
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def service(db: Context, gateway: Key) -> Output[OwnedObject]:
     if not kind:
         return ABSENT
     must_have_something_to_serve(db, gateway)
+    taken = in_the_way(db, gateway)
+    if taken:
+        raise Unknown(taken)
     if kind == "ExternalName" and not external_name(found):
         raise Unknown(missing_external_name(gateway))
     return Want(owned(_service_body(db, gateway, found, kind)))
@@ -120,7 +124,7 @@ def _service_spec(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[st
     merged = service_annotations(db, key)
     spec: dict[str, Any] = {
         "type": kind,
-        "selector": _selector(db, key),
+        "selector": wanted_selector(db, key),
         "ports": [_port(port) for port in service_ports(db, key).ports] + _health_port(merged, kind),
         "sessionAffinity": "None" if is_true(merged, steer.NO_SESSION_AFFINITY) else "ClientIP",
     }
@@ -130,16 +134,6 @@ def _service_spec(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[st
     if kind == "ExternalName":
         spec["externalName"] = external_name(gateway)
     return spec | _load_balancer(gateway, merged, kind)
-
-
-def _selector(db: Context, key: Key) -> dict[str, str]:
-    if db.settings.dataplane_mode is not DataplaneMode.MANAGED:
-        return {"app": "stunner"}
-    return {
-        "app": "stunner",
-        RELATED_NAME: label_value(key.name),
-        RELATED_NAMESPACE: label_value(key.namespace),
-    }
 
 
 def _port(port: WantedPort) -> dict[str, Any]:

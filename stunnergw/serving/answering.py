@@ -21,6 +21,11 @@ RETRY_AFTER = 1
 NOTHING_KNOWN = "nothing is known yet: the first projection is not done; ask again in a second"
 
 
+def node_unknown(node: str | None) -> str:
+    """Say why there is no document for a client on this node yet."""
+    return f"the external name of Node {node} is not resolved yet; ask again in a second"
+
+
 def answer(
     body: bytes, *, content_type: str = "application/json", headers: Mapping[str, str] | None = None
 ) -> web.Response:

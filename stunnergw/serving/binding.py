@@ -21,6 +21,10 @@ BACKLOG = 4096
 SEND_BUFFER = 64 * 1024
 """Bytes. What a client does not read is parked here first; the kernel's own choice would be megabytes."""
 
+UNREAD_AT_MOST = 30_000
+"""Milliseconds that something may lie unread, or unacknowledged, before the kernel ends the connection: also of those
+that wait for nothing but the answer to their GET. Watches are given less, by the fan-out."""
+
 
 async def bind(address: Address, *, flag: str) -> socket.socket:
     """Return a listening socket.
@@ -70,6 +74,8 @@ def _listen(family: int, name: tuple[Any, ...], *, both: bool = False) -> socket
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # What is accepted inherits it.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_AT_MOST)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
         listening.bind(name)

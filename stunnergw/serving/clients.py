@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from stunnergw.resources.metadata import Key
 from stunnergw.serving.framing import close_frame
 
 if TYPE_CHECKING:
-    from stunnergw.resources.metadata import Key
     from stunnergw.serving.authorizing import Peer
     from stunnergw.serving.publishing import Scope
 
@@ -21,18 +21,21 @@ class Client:
     """One open watch."""
 
     __slots__ = (
-        "behind_since", "closing", "has", "node", "owed_pong", "peer", "pending", "scope", "since", "transport",
+        "behind_since", "closing", "config", "has", "node", "owed_pong", "peer", "pending", "scope", "since",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.WriteTransport, *, scope: Scope, peer: Peer, node: str | None) -> None:
         self.transport = transport
         self.scope = scope
+        self.config = scope if isinstance(scope, Key) else None
+        """The config, where it watches one rather than a list of them."""
         self.peer = peer
         self.node = node
         self.since = asyncio.get_running_loop().time()
         """When it came, by the loop's clock."""
         self.has: dict[Key, str] = {}
-        """The version of each document that it was last sent; those that it never got or that are gone are not in."""
+        """The stamp of each message that it was last sent; documents that it never got or that are gone are not in."""
         self.pending: dict[Key, None] = {}
         """Configs that may have changed since."""
         self.owed_pong: bytes | None = None
@@ -40,14 +43,9 @@ class Client:
         self.closing = False
 
     @property
-    def watches_one(self) -> bool:
-        """It watches one config, rather than a list of them."""
-        return len(self.scope) == 2
-
-    @property
     def watches(self) -> str:
         """What it watches, for a person: ``media/edge``, ``media/*`` or ``*``."""
-        return "/".join((*self.scope, *(() if self.watches_one else ("*",))))
+        return "/".join(self.scope if self.config is not None else (*self.scope, "*"))
 
     @property
     def is_idle(self) -> bool:

@@ -14,7 +14,8 @@ import stunnergw
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.snapshots import StatusSlot
 from stunnergw.projection.statuses import RouteStatus, parent_json
-from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, ROUTE_KINDS
+from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, ROUTE_KINDS, SECRET
+from stunnergw.serving.publishing import version_of_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from stunnergw.serving.clients import Client
     from stunnergw.serving.fanout import Fanout
     from stunnergw.serving.publishing import Publications
+    from stunnergw.store.store import Store
 
 Json = dict[str, Any]
 
@@ -44,6 +46,7 @@ class Describer:
     log: EventLog
     run: str
     started: float
+    store: Store | None = None
 
     async def describe(self) -> Json:
         """Return the whole of ``/status``; lets others run in between, on one snapshot all the same."""
@@ -58,6 +61,8 @@ class Describer:
         }
         if snapshot is None:
             return described
+        described["nodes"] = self._nodes(snapshot)
+        described["certificates"] = self._certificates()
         described["held"] = dict(sorted(snapshot.held.items()))
         described["failures"] = snapshot.failures
         described["classes"] = await _in_slices(
@@ -73,6 +78,32 @@ class Describer:
             for kind in ROUTE_KINDS
             for route in await _in_slices(sorted(_keys(snapshot, kind)), _describer_of_routes(snapshot, kind))
         ]
+        return described
+
+    def _nodes(self, snapshot: Snapshot) -> list[Json]:
+        """Describe the nodes that clients name: their addresses, and what stands in for the placeholder."""
+        described = []
+        for name, count in sorted(self.fanout.clients_by_node().items()):
+            node = snapshot.nodes.get(name)
+            entry: Json = {"name": name, "clients": count, "address": self.publications.nodes.shown(name)}
+            if node is not None:
+                entry["external"] = {"type": node.type, "value": node.value}
+            described.append(entry)
+        return described
+
+    def _certificates(self) -> list[Json]:
+        """Describe the Secrets that hold a certificate and a key."""
+        if self.store is None:
+            return []
+        described = []
+        for key in self.store.keys(SECRET):
+            secret = self.store.get(SECRET, key)
+            if secret is None or secret.data.pair is None:
+                continue
+            entry: Json = {"namespace": key.namespace, "name": key.name, "notAfter": secret.data.pair.not_after or None}
+            if secret.data.pair.problem:
+                entry["problem"] = secret.data.pair.problem
+            described.append(entry)
         return described
 
     def _class(self, snapshot: Snapshot, key: Key) -> Json:
@@ -108,8 +139,9 @@ class Describer:
             "connectedSeconds": round(asyncio.get_running_loop().time() - client.since, 3),
             "behind": not client.is_idle or bool(client.pending),
         }
-        if client.watches_one:
-            described["version"] = next(iter(client.has.values()), None)
+        if client.config is not None:
+            stamp = client.has.get(client.config)
+            described["version"] = None if stamp is None else version_of_stamp(stamp)
         else:
             described["documents"] = len(client.has)
         return described

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from stunnergw.resources.metadata import Key
-from stunnergw.serving.answering import NOTHING_KNOWN, answer, documents, problem
+from stunnergw.serving.answering import NOTHING_KNOWN, answer, documents, node_unknown, problem
 from stunnergw.serving.authorizing import peer_of
 from stunnergw.serving.subscribing import watch
 
@@ -62,10 +62,13 @@ class Discovery:
             return problem(403, f"reading the config of {key} is not allowed from {peer_of(request).host}")
         if _asks_to_watch(request):
             return await watch(request, scope=key, fanout=self._fanout)
+        node = request.query.get("node")
+        await self._publications.settled(key, node=node)
         publication = self._publications.get(key)
         if publication is None:
             return self._without(key)
-        return answer(publication.body_for(request.query.get("node") or None))
+        body = self._publications.body(publication, node=node)
+        return problem(503, node_unknown(node)) if body is None else answer(body)
 
     async def get_license(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 - a handler
         """Answer that nothing is licensed, and that nothing has to be."""

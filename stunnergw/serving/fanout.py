@@ -1,7 +1,8 @@
 """Pushing documents to the data planes that watch.
 
-A change enters as the key of a config. One task goes through the clients of each changed key, in slices, and writes
-the frame of the *present* document, without awaiting, to every client whose buffer is empty. The others are marked
+A change enters as the key of a config, or as the name of a node whose address is another. One task goes through the
+clients of each, in slices, and writes the frame of the *present* document, without awaiting, to every client whose
+buffer is empty. The others are marked
 with the key and visited by a second task, which runs only while somebody is marked: once its buffer is empty a
 client gets the present state. So nobody gets a backlog, nobody waits for anybody, nothing is sent twice, and a
 change that comes in the middle of a pass cannot be overtaken or missed. A client that stays behind is dropped.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from stunnergw.serving.authorizing import MayRead
     from stunnergw.serving.clients import Client
     from stunnergw.serving.publishing import Publications, Scope
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +48,9 @@ class Fanout:
         self._publications = publications
         self._may_read = may_read
         self._clients: dict[Scope, dict[Client, None]] = {}
-        self._changed: dict[Key, None] = {}
+        self._on_node: dict[str, dict[Client, None]] = {}
+        """Those that watch one config for a data plane on a node."""
+        self._changed: dict[Key | str, None] = {}
         self._changed_since: float | None = None
         self._wake = asyncio.Event()
         self._marked: dict[Client, None] = {}
@@ -53,15 +58,27 @@ class Fanout:
         self._nobody_left = asyncio.Event()
         self.sent = 0
         """Documents written to clients so far, deletions among them."""
+        self.bytes_sent = 0
+        self.admitted = 0
+        """Watches begun so far."""
         self.dropped = 0
         """Clients dropped so far because they did not read."""
         self.closing = False
         publications.on_change(self._take)
+        publications.nodes.on_change(self._take)
 
     def clients(self, scope: Scope | None = None) -> list[Client]:
         """Return the clients that asked for ``scope``, or all."""
         groups = self._clients.values() if scope is None else (self._clients.get(scope, {}),)
         return [client for group in groups for client in group]
+
+    def clients_by_node(self) -> dict[str, int]:
+        """Return how many clients watch one config from each node."""
+        return {node: len(clients) for node, clients in self._on_node.items()}
+
+    def nodes_in_use(self) -> list[str]:
+        """Return the nodes whose address some client's document shows."""
+        return [node for node, clients in self._on_node.items() if any(map(self._differs_by_node, clients))]
 
     def __len__(self) -> int:
         return sum(map(len, self._clients.values()))
@@ -82,17 +99,18 @@ class Fanout:
 
     def admit(self, client: Client) -> None:
         """Take a client in and send it what there is."""
+        self.admitted += 1
         self._clients.setdefault(client.scope, {})[client] = None
+        if client.node and client.config is not None:
+            self._on_node.setdefault(client.node, {})[client] = None
         client.pending.update((key, None) for key in self._publications.in_scope(client.scope) if key.namespace)
         self._deliver(client)
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
         self._marked.pop(client, None)
-        group = self._clients.get(client.scope, {})
-        group.pop(client, None)
-        if not group:
-            self._clients.pop(client.scope, None)
+        _discard(self._clients, client.scope, client)
+        _discard(self._on_node, client.node, client)
         if not self._clients:
             self._nobody_left.set()
 
@@ -109,12 +127,14 @@ class Fanout:
         while True:
             await self._wake.wait()
             while self._changed:
-                key = next(iter(self._changed))
-                del self._changed[key]
+                changed = next(iter(self._changed))
+                del self._changed[changed]
                 self._changed_since = asyncio.get_running_loop().time()
                 # A copy: during a turn of the loop clients come (with the present state) and go.
-                for client in self._watchers(key):
-                    self._offer(client, key)
+                for client in self._watchers(changed):
+                    key = client.config if isinstance(changed, str) else changed
+                    if key is not None:
+                        self._offer(client, key)
                     written += 1
                     if written % SLICE == 0:
                         await asyncio.sleep(0)
@@ -145,15 +165,17 @@ class Fanout:
             for client in self.clients():
                 client.transport.abort()
 
-    def _take(self, changed: Iterable[Key]) -> None:
+    def _take(self, changed: Iterable[Key | str]) -> None:
         self._changed.update(dict.fromkeys(changed))
         if self._changed_since is None:
             self._changed_since = asyncio.get_running_loop().time()
         self._wake.set()
 
-    def _watchers(self, key: Key) -> list[Client]:
+    def _watchers(self, changed: Key | str) -> list[Client]:
+        if isinstance(changed, str):
+            return [client for client in self._on_node.get(changed, ()) if self._differs_by_node(client)]
         # A config without a namespace is a class's (legacy mode), which no watch shows.
-        scopes: tuple[Scope, ...] = (key, (key.namespace,), ()) if key.namespace else ()
+        scopes: tuple[Scope, ...] = (changed, (changed.namespace,), ()) if changed.namespace else ()
         return [client for scope in scopes for client in self._clients.get(scope, ())]
 
     async def _visit_all(self) -> None:
@@ -212,15 +234,39 @@ class Fanout:
     def _send(self, client: Client, key: Key) -> None:
         """Write one document, or that it is gone, unless that is what the client has."""
         publication = self._publications.get(key)
-        version = None if publication is None else publication.version
-        if client.has.get(key) == version or not self._may_read(client.peer, key):
-            return
         if publication is None:
-            # Built for each: few watch one Gateway, and it is gone only once.
-            frame = text_frame(zero_document(str(key)))
+            self._send_deletion(client, key)
+            return
+        message = publication.message
+        if client.config is not None and publication.differs_by_node:
+            address = self._publications.nodes.address(client.node)
+            if address is None:
+                return  # it is pushed once that is known
+            message = publication.message_for(address)
+        if client.has.get(key) != message.stamp and self._may_read(client.peer, key):
+            client.has[key] = message.stamp
+            self._write(client, message.frame)
+
+    def _send_deletion(self, client: Client, key: Key) -> None:
+        if key in client.has and self._may_read(client.peer, key):
             del client.has[key]
-        else:
-            frame = publication.frame_for(client.node) if client.watches_one else publication.frame
-            client.has[key] = publication.version
+            # Built for each: few watch one Gateway, and it is gone only once.
+            self._write(client, text_frame(zero_document(str(key))))
+
+    def _write(self, client: Client, frame: bytes) -> None:
         client.transport.write(frame)
         self.sent += 1
+        self.bytes_sent += len(frame)
+
+    def _differs_by_node(self, client: Client) -> bool:
+        publication = None if client.config is None else self._publications.get(client.config)
+        return publication is not None and publication.differs_by_node
+
+
+def _discard(groups: dict[T, dict[Client, None]], name: T | None, client: Client) -> None:
+    """Take a client out of its group, and an empty group out of the groups."""
+    if name is None or (group := groups.get(name)) is None:
+        return
+    group.pop(client, None)
+    if not group:
+        del groups[name]

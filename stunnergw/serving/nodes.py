@@ -110,6 +110,11 @@ class NodeAddresses:
         self._need(found)
         return found.address
 
+    def shown(self, node: str) -> str | None:
+        """Return the same for a person: looking at it is no need for it."""
+        found = self._nodes.get(node, STUNNER_ADDR)
+        return found if isinstance(found, str) else found.address
+
     async def settled(self, node: str | None) -> str | None:
         """Return the same, after a moment's wait where it is not known."""
         address = self.address(node)
@@ -148,6 +153,7 @@ class NodeAddresses:
         if found.type == "Hostname":
             name = self._nodes[node] = self._names.setdefault(found.value, _Name(found.value))
             name.nodes.add(node)
+            # From now on it goes through the names in use.
             self._wake.set()
         elif _is_ip_address(found.value):
             self._nodes[node] = found.value
@@ -202,7 +208,8 @@ def _is_ip_address(text: str) -> bool:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    # A zone means nothing elsewhere, and may be any text.
+    return "%" not in text
 
 
 def _preference(address: str) -> tuple[int, int]:

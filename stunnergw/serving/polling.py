@@ -2,7 +2,8 @@
 
 Which one: the only one there is, ``?gateway=namespace/name`` (managed mode) or ``?class=name`` (legacy mode).
 ``?wait=30s`` holds the answer back until the document is another than ``If-None-Match`` names (or until there is
-one at all); it comes at once with the change. ``?format=yaml`` spells it as YAML.
+one at all); it comes at once with the change. ``?format=yaml`` spells it as YAML; ``?node=N`` puts the address of
+that node in.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 from aiohttp import ETag, web
 
-from stunnergw.serving.answering import NO_STORE, NOTHING_KNOWN, answer, problem
+from stunnergw.serving.answering import NO_STORE, NOTHING_KNOWN, answer, node_unknown, problem
 from stunnergw.serving.authorizing import peer_of
 from stunnergw.serving.questions import Question, read_question
 from stunnergw.serving.yaml_spelling import as_yaml
@@ -22,7 +23,7 @@ from stunnergw.serving.yaml_spelling import as_yaml
 if TYPE_CHECKING:
     from stunnergw.resources.metadata import Key
     from stunnergw.serving.authorizing import MayRead, Peer
-    from stunnergw.serving.publishing import Publication, Publications
+    from stunnergw.serving.publishing import Publications
 
 REASONS_SHOWN = 5
 
@@ -51,6 +52,8 @@ class Polling:
         question = read_question(request.query, legacy=self._legacy)
         if isinstance(question, str):
             return problem(400, question)
+        if question.node and len(keys := self._candidates(request, question)) == 1:
+            await self._publications.settled(keys[0], node=question.node)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + question.wait
         while True:
@@ -68,15 +71,21 @@ class Polling:
         if question.key is not None and not self._may_read(peer, question.key):
             refusal = f"reading the config of {question.key} is not allowed from {peer.host}"
             return _Found(problem(403, refusal), settled=True)
-        keys = [question.key] if question.key is not None else self._choices(peer)
+        keys = self._candidates(request, question)
         if len(keys) > 1:
             return _Found(self._choose_among(keys), settled=True)
         publication = self._publications.get(keys[0]) if keys else None
         if publication is None:
             return _Found(self._nothing(peer, question.key), settled=False)
-        return _serve(publication, request=request, question=question)
+        body = self._publications.body(publication, node=question.node)
+        if body is None:
+            return _Found(problem(503, node_unknown(question.node)), settled=False)
+        return _serve(body, request=request, yaml=question.yaml)
 
-    def _choices(self, peer: Peer) -> list[Key]:
+    def _candidates(self, request: web.Request, question: Question) -> list[Key]:
+        if question.key is not None:
+            return [question.key]
+        peer = peer_of(request)
         return [key for key in self._publications.in_scope() if self._may_read(peer, key)]
 
     def _choose_among(self, keys: list[Key]) -> web.Response:
@@ -103,16 +112,14 @@ class Polling:
         return problem(404, f"Config not found for ID {key}")
 
 
-def _serve(publication: Publication, *, request: web.Request, question: Question) -> _Found:
-    # This document alone, for a client whose node is not known.
-    body = publication.body_for(None)
-    if question.yaml:
+def _serve(body: bytes, *, request: web.Request, yaml: bool) -> _Found:
+    if yaml:
         body = as_yaml(body)
     tag = ETag(blake2b(body, digest_size=16).hexdigest())
     headers = {"ETag": f'"{tag.value}"'}
     if any(known.value in (tag.value, "*") for known in request.if_none_match or ()):
         return _Found(web.Response(status=304, headers={**NO_STORE, **headers}), settled=False)
-    content_type = "application/yaml" if question.yaml else "application/json"
+    content_type = "application/yaml" if yaml else "application/json"
     return _Found(answer(body, content_type=content_type, headers=headers), settled=True)
 
 

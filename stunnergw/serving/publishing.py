@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from stunnergw.dataplane.configs import NODE_ADDRESS_PLACEHOLDER
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.resources.metadata import Key
 from stunnergw.serving.framing import text_frame
@@ -20,22 +21,30 @@ if TYPE_CHECKING:
 
     from stunnergw.dataplane.documents import Document
     from stunnergw.projection.snapshots import Snapshot, SnapshotSource
+    from stunnergw.serving.nodes import NodeAddresses
 
 Scope = tuple[str, ...]
 """What a client asks for: ``()`` all configs, ``(namespace,)`` those of a namespace, or one config's Key."""
 
 # In compact JSON this is the listener's field and nothing else: a quote inside a password is escaped.
-_NODE_ADDRESS = b'"address":"__node_address_placeholder"'
-_OWN_ADDRESS = b'"address":"$STUNNER_ADDR"'
+_ADDRESS = b'"address":"%s"'
+_PLACEHOLDER = _ADDRESS % NODE_ADDRESS_PLACEHOLDER.encode()
+
+VARIANTS_AT_MOST = 256
+"""Messages of one document for so many nodes are kept ready; a frame is quickly built again."""
 
 
-def personalise(body: bytes, *, node: str | None) -> bytes:  # noqa: ARG001 - the seam for nodes' addresses
-    """Return a document as the client on ``node`` is to get it.
+class Message(NamedTuple):
+    """A document as a frame, for all those who get the same text."""
 
-    No node's address is known yet, so each client finds out its own: stunnerd expands ``$STUNNER_ADDR``, and
-    refuses the placeholder itself.
-    """
-    return body.replace(_NODE_ADDRESS, _OWN_ADDRESS)
+    stamp: str
+    """The document's version; where texts differ by node, with the address: equal for equal texts alone."""
+    frame: bytes
+
+
+def version_of_stamp(stamp: str) -> str:
+    """Return the version of the document that a message carried."""
+    return stamp.partition(" ")[0]
 
 
 class Publication:
@@ -43,6 +52,7 @@ class Publication:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        self._variants: dict[str, Message] = {}
 
     @property
     def version(self) -> str:
@@ -50,33 +60,41 @@ class Publication:
         return self.document.version
 
     @cached_property
-    def frame(self) -> bytes:
+    def message(self) -> Message:
         """The message that carries the document as it is, built once for all who get it."""
-        return text_frame(self.document.body)
+        return Message(self.version, text_frame(self.document.body))
 
     @cached_property
     def differs_by_node(self) -> bool:
         """Whether clients on different nodes get different texts."""
-        return _NODE_ADDRESS in self.document.body
+        return _PLACEHOLDER in self.document.body
 
-    def body_for(self, node: str | None) -> bytes:
-        """Return the document for a client that asks for this one alone."""
-        return personalise(self.document.body, node=node) if self.differs_by_node else self.document.body
+    def body_for(self, address: str) -> bytes:
+        """Return the document with ``address`` (an IP address or ``$STUNNER_ADDR``) for the placeholder."""
+        return self.document.body.replace(_PLACEHOLDER, _ADDRESS % address.encode())
 
-    def frame_for(self, node: str | None) -> bytes:
-        """Return the message for a client that watches this config alone."""
-        return text_frame(self.body_for(node)) if self.differs_by_node else self.frame
+    def message_for(self, address: str) -> Message:
+        """Return the message that carries it so, built once for all who get it."""
+        found = self._variants.get(address)
+        if found is None:
+            if len(self._variants) >= VARIANTS_AT_MOST:
+                del self._variants[next(iter(self._variants))]
+            found = Message(f"{self.version} {address}", text_frame(self.body_for(address)))
+            self._variants[address] = found
+        return found
 
 
 class Publications:
     """All of them, kept up to date from ``source`` until :meth:`close`."""
 
-    def __init__(self, source: SnapshotSource) -> None:
+    def __init__(self, source: SnapshotSource, *, nodes: NodeAddresses) -> None:
+        self.nodes = nodes
         self._served: dict[Key, Publication] = {}
         self._snapshot: Snapshot | None = None
         self._listeners: list[Callable[[Iterable[Key]], None]] = []
         self._waiters: dict[Key | None, set[asyncio.Future[None]]] = {}
         self.closed = False
+        nodes.on_change(self._wake_by_node)
         self._unsubscribe = source.subscribe(self._take)
         if source.latest is not None:
             self._take(source.latest)
@@ -89,6 +107,19 @@ class Publications:
     def get(self, key: Key) -> Publication | None:
         """Return the document of one config, or None."""
         return self._served.get(key)
+
+    def body(self, publication: Publication, *, node: str | None) -> bytes | None:
+        """Return a document for a client on ``node`` that asks for this one alone; None: its address is not known."""
+        if not publication.differs_by_node:
+            return publication.document.body
+        address = self.nodes.address(node)
+        return None if address is None else publication.body_for(address)
+
+    async def settled(self, key: Key, *, node: str | None) -> None:
+        """Return once the node's address is known, if this config needs it; at the latest after a moment."""
+        publication = self._served.get(key)
+        if publication is not None and publication.differs_by_node:
+            await self.nodes.settled(node)
 
     def __len__(self) -> int:
         return len(self._served)
@@ -143,12 +174,13 @@ class Publications:
         difference = snapshot.since(self._snapshot)
         self._snapshot = snapshot
         changed = [key for key in difference.configs if self._publish(key, snapshot)]
-        if not changed:
-            return
-        for listener in self._listeners:
-            listener(changed)
-        for key in (*changed, None):
-            self._wake(key)
+        if changed:
+            for listener in self._listeners:
+                listener(changed)
+            for key in (*changed, None):
+                self._wake(key)
+        if difference.nodes:
+            self.nodes.take(snapshot.nodes, difference.nodes)
 
     def _publish(self, key: Key, snapshot: Snapshot) -> bool:
         """Take over what the snapshot says of one config; whether its document changed."""
@@ -162,6 +194,12 @@ class Publications:
             return False
         self._served[key] = Publication(output.value)
         return True
+
+    def _wake_by_node(self, nodes: Iterable[str]) -> None:  # noqa: ARG002 - whoever waits looks for himself
+        for key in tuple(self._waiters):
+            served = self._served.get(key) if key is not None else None
+            if key is None or (served is not None and served.differs_by_node):
+                self._wake(key)
 
     def _wake(self, key: Key | None) -> None:
         for waiter in self._waiters.get(key, ()):

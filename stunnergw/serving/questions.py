@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 WAIT_AT_MOST = 120.0
 """Seconds; longer waits are cut to it."""
 
-_PARAMETERS = ("gateway", "class", "wait", "format")
+_PARAMETERS = ("gateway", "class", "node", "wait", "format")
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 
@@ -23,6 +23,8 @@ class Question(NamedTuple):
 
     key: Key | None
     """The config, or None: the only one there is."""
+    node: str | None
+    """The node that the asker's stunnerd runs on."""
     wait: float
     """Seconds that the answer may be held back for."""
     yaml: bool
@@ -44,7 +46,7 @@ def read_question(query: MultiMapping[str], *, legacy: bool) -> Question | str:
         return wait
     if spelling not in ("json", "yaml"):
         return f"format: {spelling!r} is none; write json or yaml"
-    return Question(key, wait, yaml=spelling == "yaml")
+    return Question(key, query.get("node"), wait, yaml=spelling == "yaml")
 
 
 def _read_key(query: MultiMapping[str], *, legacy: bool) -> Key | str | None:

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from stunnergw.serving.authorizing import may_read as everybody_may_read
 from stunnergw.serving.binding import BACKLOG, bind, bound_address
 from stunnergw.serving.describing import Describer
 from stunnergw.serving.discovery import Discovery
+from stunnergw.serving.explaining import Explaining
 from stunnergw.serving.fanout import Fanout
+from stunnergw.serving.following import Following
 from stunnergw.serving.health import Checks, health_routes
 from stunnergw.serving.inspecting import host_check, inspection_routes
-from stunnergw.serving.metrics import ServingCollector, metrics_routes
+from stunnergw.serving.metrics import Instruments, ServingCollector, add_process_metrics, counting, metrics_routes
+from stunnergw.serving.nodes import NodeAddresses
+from stunnergw.serving.nodes import resolve as resolve_name
 from stunnergw.serving.polling import Polling
 from stunnergw.serving.publishing import Publications
 from stunnergw.settings import DataplaneMode
@@ -31,10 +34,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
+    from prometheus_client import CollectorRegistry
+
     from stunnergw.events.log import EventLog
-    from stunnergw.projection.snapshots import SnapshotSource
+    from stunnergw.projection.snapshots import Explainer, SnapshotSource
     from stunnergw.serving.authorizing import MayRead
+    from stunnergw.serving.nodes import Resolve
     from stunnergw.settings import Address, Settings
+    from stunnergw.store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +65,8 @@ class Servers:
     """All servers of one run.
 
     ``liveness`` and ``readiness`` are asked on the health address; the servers add checks of their own
-    (``fan-out``; ``projected`` and ``serving``), whoever built them adds the others.
+    (``fan-out``; ``projected`` and ``serving``), whoever built them adds the others. Without an ``explainer``
+    nothing answers at ``/why``; ``store`` is where certificates are looked up.
     """
 
     def __init__(
@@ -70,24 +78,46 @@ class Servers:
         run: str,
         liveness: Checks | None = None,
         readiness: Checks | None = None,
+        explainer: Explainer | None = None,
+        store: Store | None = None,
+        instruments: Instruments | None = None,
         may_read: MayRead = everybody_may_read,
+        resolve: Resolve = resolve_name,
     ) -> None:
         self._settings = settings
         self._source = source
         self._log = log
         self._run = run
+        self._store = store
         self._may_read = may_read
         self.liveness = liveness if liveness is not None else Checks()
         self.readiness = readiness if readiness is not None else Checks()
-        self.publications = Publications(source)
+        self.nodes = NodeAddresses(resolve=resolve)
+        self.publications = Publications(source, nodes=self.nodes)
         self.fanout = Fanout(self.publications, may_read=may_read)
-        self.registry = CollectorRegistry()
-        self.registry.register(ServingCollector(self.publications, fanout=self.fanout))
+        self._following = Following(log, run=run)
+        self._explainer = explainer
+        self._instruments = instruments if instruments is not None else Instruments()
+        self.registry.register(
+            ServingCollector(
+                self.publications,
+                fanout=self.fanout,
+                following=self._following,
+                log=log,
+                answers=self._instruments,
+            )
+        )
+        add_process_metrics(self.registry)
         self._addresses: dict[str, Address] = {}
         self._runners: list[web.AppRunner] = []
         self._serving = False
         self._stopping = asyncio.Event()
         self._add_checks()
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The metrics of this run; whoever built the servers adds collectors of its own."""
+        return self._instruments.registry
 
     @property
     def addresses(self) -> Mapping[str, Address]:
@@ -112,7 +142,11 @@ class Servers:
     async def run(self) -> None:
         """Push changes to the clients until :meth:`stop` is called or this is cancelled."""
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(self.fanout.push()), group.create_task(self.fanout.visit_marked())]
+            loops = [
+                group.create_task(self.fanout.push()),
+                group.create_task(self.fanout.visit_marked()),
+                group.create_task(self.nodes.run(self.fanout.nodes_in_use)),
+            ]
             await self._stopping.wait()
             for endless in loops:
                 endless.cancel()
@@ -125,6 +159,7 @@ class Servers:
             for site in tuple(runner.sites):
                 await site.stop()
         self.publications.close()
+        self._following.close()
         await self.fanout.close()
         async with asyncio.TaskGroup() as group:
             for runner in self._runners:
@@ -165,6 +200,8 @@ class Servers:
     def _application(self, listener: _Listener) -> web.Application:
         if listener.flag == INSPECTION:
             application = web.Application(middlewares=[host_check(listener.address.host)])
+        elif listener.flag == CONFIG_DISCOVERY:
+            application = web.Application(middlewares=[counting(self._instruments)])
         else:
             application = web.Application()
         application.add_routes(self._routes(listener.flag))
@@ -175,12 +212,19 @@ class Servers:
             return health_routes(liveness=self.liveness, readiness=self.readiness)
         if flag == METRICS:
             return metrics_routes(self.registry)
-        if flag == INSPECTION:
-            return inspection_routes(self._describer())
         legacy = self._settings.decisions.dataplane_mode is DataplaneMode.LEGACY
+        if flag == INSPECTION:
+            return [*inspection_routes(self._describer()), *self._following.routes(), *self._why(legacy)]
         discovery = Discovery(self.publications, fanout=self.fanout, may_read=self._may_read, legacy=legacy)
         polling = Polling(self.publications, may_read=self._may_read, legacy=legacy)
         return [*discovery.routes(), *polling.routes()]
+
+    def _why(self, legacy: bool) -> list[web.RouteDef]:
+        if self._explainer is None:
+            return []
+        return Explaining(
+            self.publications, explainer=self._explainer, log=self._log, run=self._run, legacy=legacy
+        ).routes()
 
     def _describer(self) -> Describer:
         return Describer(
@@ -189,6 +233,7 @@ class Servers:
             log=self._log,
             run=self._run,
             started=asyncio.get_running_loop().time(),
+            store=self._store,
         )
 
 

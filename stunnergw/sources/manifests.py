@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 from stunnergw.errors import ManifestError
 from stunnergw.events.types import Applied, Deleted, Listed
@@ -49,6 +49,13 @@ class Offload(Protocol):
         """Return what ``work`` returns."""
 
 
+class Place(NamedTuple):
+    """Where an object begins: the file as the user named it, and the line, from 1."""
+
+    file: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What some manifests amount to."""
@@ -59,6 +66,10 @@ class Loaded:
     """For every kind of the table the versions seen, most preferred first, else the newest."""
     problems: tuple[Problem, ...]
     notes: tuple[Problem, ...]
+    places: Mapping[ObjectId, Place]
+    """Where each object stands that is written down."""
+    broken: tuple[str, ...]
+    """Files that are no usable YAML: what they hold is not among the objects."""
 
     @property
     def facts(self) -> list[Fact]:
@@ -90,6 +101,8 @@ def load_manifests(
         versions=settled.versions,
         problems=(*(Problem.of(error) for error in scan.broken), *settled.problems),
         notes=settled.notes,
+        places=_places(scan.readings, settled),
+        broken=tuple(error.path for error in scan.broken),
     )
 
 
@@ -239,6 +252,15 @@ def _read(data: bytes, *, name: str, reader: Reader, before: _File | None) -> _F
         return _File(digest=digest, reading=examine(documents(data, path=name), reader=reader))
     except ManifestError as error:
         return _File(digest=digest, reading=before.reading if before else Reading(), broken=error)
+
+
+def _places(readings: Iterable[Reading], settled: Settled) -> Mapping[ObjectId, Place]:
+    return {
+        candidate.id: Place(candidate.file, candidate.line)
+        for reading in readings
+        for candidate in reading.candidates
+        if (standing := settled.objects.get(candidate.id)) and standing.made is candidate.made
+    }
 
 
 def _is_below(name: str, unreadable: Iterable[ManifestError]) -> bool:
