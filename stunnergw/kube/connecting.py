@@ -50,13 +50,13 @@ async def connect(kubeconfig: str | None, *, environ: Mapping[str, str] = os.env
     named = kubeconfig or environ.get("KUBECONFIG") or ""
     if not named and environ.get("KUBERNETES_SERVICE_HOST"):
         return _in_cluster()
-    return await _by_kubeconfig(named or str(Path("~/.kube/config").expanduser()), asked=bool(named))
+    return await _by_kubeconfig(named or os.path.expanduser("~/.kube/config"), asked=bool(named))  # noqa: ASYNC240
 
 
 def _in_cluster() -> Connection:
     configuration = _configuration()
     try:
-        config.load_incluster_config(client_configuration=configuration)
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         raise UsageError(f"the pod's service account cannot be used: {error}") from error
     try:
