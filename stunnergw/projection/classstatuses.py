@@ -5,12 +5,15 @@ from __future__ import annotations
 from stunnergw.errors import Unknown
 from stunnergw.projection.classes import Accepted, Broken, class_today
 from stunnergw.projection.conditions import positive
-from stunnergw.projection.outputs import ABSENT, Output, Want
+from stunnergw.projection.outputs import ABSENT, Output, Undecided, Want
 from stunnergw.projection.problems import sentence
 from stunnergw.projection.queries import Context, query
+from stunnergw.projection.services import config_map
 from stunnergw.projection.statuses import ClassStatus
 from stunnergw.resources.kinds import GATEWAY_CLASS
 from stunnergw.resources.metadata import Key
+from stunnergw.settings import DataplaneMode
+from stunnergw.store.indexes import CONFIG_MAPS_BY_CLASS
 
 
 @query("status of GatewayClass")
@@ -22,8 +25,25 @@ def class_status(db: Context, name: str) -> Output[ClassStatus]:
     generation = found.metadata.generation
     match today:
         case Accepted(parameters=parameters, warnings=warnings):
-            message = sentence(f"served with GatewayConfig {parameters.config}", *warnings)
+            message = sentence(f"served with GatewayConfig {parameters.config}", *warnings, *_of_config_maps(db, name))
             return Want(ClassStatus((positive("Accepted", None, message=message, generation=generation),)))
         case Broken(problem=problem):
             return Want(ClassStatus((positive("Accepted", problem, message="", generation=generation),)))
     return ABSENT
+
+
+def _of_config_maps(db: Context, name: str) -> tuple[str, ...]:
+    """Say in legacy mode why the ConfigMap is not written, and which ones of earlier settings are still there."""
+    if db.settings.dataplane_mode is DataplaneMode.MANAGED:
+        return ()
+    wanted = config_map.attempt(db, name)
+    if isinstance(wanted, Undecided):
+        return (wanted.reason,)
+    if not isinstance(wanted, Want):
+        return ()
+    ours = Key(wanted.value.namespace, wanted.value.name)
+    return tuple(
+        f"ConfigMap {key} of an earlier setting is left as it is: delete it once no pod mounts it"
+        for key in db.select(CONFIG_MAPS_BY_CLASS, name)
+        if key != ours
+    )

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 GATEWAY_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
 CLASS_NAME_LABEL = "gateway.networking.k8s.io/gateway-class-name"
 
+MOST_OF_A_CONFIG_MAP = 1_048_576
+"""Bytes of data that the API server takes in a ConfigMap."""
+
 HEALTH_CHECK_PORT_NAME = "gateway-health-check"
 _HEALTH_PORT = re.compile(r"service\.beta\.kubernetes\.io/.*health.*port")
 _HEALTH_PROTOCOL = re.compile(r"service\.beta\.kubernetes\.io/.*health.*protocol")
@@ -192,6 +195,11 @@ def config_map(db: Context, class_name: str) -> Output[OwnedObject]:
     gateway_class = db.get(GATEWAY_CLASS, Key("", class_name))
     if parameters is None or gateway_class is None or not isinstance(found, Want):
         return ABSENT
+    if len(found.value.body) > MOST_OF_A_CONFIG_MAP:
+        raise Unknown(
+            f"the document of {len(found.value.body)} bytes is too large for a ConfigMap, of which the API server takes "
+            f"{MOST_OF_A_CONFIG_MAP}: the last one stays; divide the class's Gateways among several classes"
+        )
     body = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

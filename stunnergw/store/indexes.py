@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stunnergw.resources.gateways import Gateway, GatewayClass
     from stunnergw.resources.grants import ReferenceGrant
     from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.owned import ConfigMap
     from stunnergw.resources.routes import UDPRoute
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -85,6 +86,11 @@ def _gateway_of_service(service: Service) -> tuple[str, ...]:
     return (related,) if related else ()
 
 
+def _class_of_config_map(config_map: ConfigMap) -> tuple[str, ...]:
+    related = config_map.metadata.annotations.get(RELATED_GATEWAY, "")
+    return (related.removeprefix("/"),) if related.startswith("/") else ()
+
+
 GATEWAYS_BY_CLASS: Index[Gateway, GatewayItem] = Index(
     "gateways by class",
     kinds.GATEWAY,
@@ -101,6 +107,7 @@ STUNNER_ROUTES_BY_GATEWAY: Index[UDPRoute, Key] = Index(
 )
 SLICES_BY_SERVICE: Index[EndpointSlice, Key] = Index("slices by Service", kinds.ENDPOINT_SLICE, _service_of_slice, _key)
 SERVICES_BY_GATEWAY: Index[Service, Key] = Index("services by Gateway", kinds.SERVICE, _gateway_of_service, _key)
+CONFIG_MAPS_BY_CLASS: Index[ConfigMap, Key] = Index("ConfigMaps by class", kinds.CONFIG_MAP, _class_of_config_map, _key)
 GRANTS_BY_NAMESPACE: Index[ReferenceGrant, Key] = Index(
     "grants by namespace", kinds.REFERENCE_GRANT, lambda grant: (grant.metadata.namespace,), _key
 )
@@ -108,6 +115,6 @@ ALL_NODES: Index[Any, Key] = Index("all nodes", kinds.NODE, _all, _key)
 
 INDEXES: tuple[Index[Any, Any], ...] = (
     GATEWAYS_BY_CLASS, CLASSES_BY_CONFIG, ALL_CLASSES, ROUTES_BY_GATEWAY, STUNNER_ROUTES_BY_GATEWAY,
-    SLICES_BY_SERVICE, SERVICES_BY_GATEWAY, GRANTS_BY_NAMESPACE, ALL_NODES,
+    SLICES_BY_SERVICE, SERVICES_BY_GATEWAY, CONFIG_MAPS_BY_CLASS, GRANTS_BY_NAMESPACE, ALL_NODES,
 )  # fmt: skip
 """All indexes that a store keeps."""
