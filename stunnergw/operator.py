@@ -130,7 +130,7 @@ class Operator:
         if on_ready is not None:
             on_ready(self)
         if self._collect:
-            await _collect_garbage()
+            await collect_garbage()
 
     async def _first_snapshot(self) -> None:
         if self.projector.latest is not None:
@@ -157,7 +157,7 @@ class Operator:
         return f"not listed yet: {', '.join(waiting)}" if waiting else None
 
 
-async def _collect_garbage() -> None:
+async def collect_garbage() -> None:
     """Keep collections short: what lives now lives for good, and young garbage goes often."""
     gc.freeze()
     gc.enable()

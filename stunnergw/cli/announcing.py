@@ -103,17 +103,21 @@ def _url(key: Key, legacy: bool, address: Address | None) -> str:
 
 
 def _print(found: list[Row], *, legacy: bool) -> None:
-    console = Console(file=sys.stdout, highlight=False)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, highlight=False, width=_PIPED)
+    kind = "GatewayClass" if legacy else "Gateway"
+    if not found:
+        print(f"No {kind} of ours is in the manifests.", flush=True)
+        return
     table = Table(box=None, pad_edge=False, show_edge=False)
-    for title in ("GatewayClass" if legacy else "Gateway", "State", "Public address", "Config"):
+    for title in (kind, "State", "Public address", "Config"):
         table.add_column(title, overflow="fold")
     for row in found[:MOST_ROWS]:
         table.add_row(*map(Text, (row.name, row.state, "\n".join(row.addresses) or "-", row.url or "-")))
-    if not found:
-        console.print(f"No {'GatewayClass' if legacy else 'Gateway'} of ours is in the manifests.")
-        return
-    console.print(table)
+    # Where nobody looks at columns, lines are not broken to fit any.
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _PIPED)
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        print(line.rstrip())
     if len(found) > MOST_ROWS:
-        console.print(f"and {len(found) - MOST_ROWS} more: see /status")
+        print(f"and {len(found) - MOST_ROWS} more: /status has them")
+    sys.stdout.flush()

@@ -226,7 +226,7 @@ def _in_words(error: Exception) -> str:
         return f"no connection: {_cause(error.os_error)}"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer broke off"
-    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError):
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionError):
         return "the connection broke off"
     return "an answer that is no HTTP" if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
 

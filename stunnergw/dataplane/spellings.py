@@ -67,8 +67,11 @@ def _listener_v1(listener: ListenerConfig) -> dict[str, Any]:
         **_public(listener),
         "address": listener.address,
         "port": listener.port,
-        **_present(cert=listener.certificate, key=listener.key),
-        **_present(routes=sorted(qualified_cluster(route) for route in listener.routes)),
+        **_present(
+            cert=listener.certificate,
+            key=listener.key,
+            routes=sorted(qualified_cluster(route) for route in listener.routes),
+        ),
     }
 
 

@@ -6,7 +6,7 @@ the listeners that can be served, each with its public address and the clusters 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.dataplane.configs import (
     LEGACY_NAME,
@@ -60,7 +60,7 @@ def config(db: Context, gateway: Key) -> Output[Document]:
         return ABSENT
     must_have_something_to_serve(db, gateway)
     parameters = ruled.parameters
-    listening, clusters = united(_listener_configs(db, gateway), _cluster_configs(db, gateway))
+    listening, clusters = united(*_parts(db, gateway, parameters))
     made = Config(
         admin=_admin(parameters, name=str(gateway)),
         auth=auth(db, gateway),
@@ -82,9 +82,10 @@ def class_config(db: Context, class_name: str) -> Output[Document]:
     if parameters is None:
         return ABSENT
     gateways = served_gateways(db, class_name)
-    clusters = {found.name: found for gateway in gateways for found in cluster_configs(db, gateway)}
+    contributed = [parts(db, gateway) for gateway in gateways]
+    clusters = {found.name: found for one in contributed for found in one.clusters}
     listening, united_clusters = united(
-        tuple(found for gateway in gateways for found in listener_configs(db, gateway)),
+        tuple(found for one in contributed for found in one.listeners),
         tuple(clusters[name] for name in sorted(clusters)),
         qualified=True,
     )
@@ -138,25 +139,37 @@ def _admin(parameters: Parameters, *, name: str) -> Admin:
     )
 
 
-@query("listeners of config")
-def listener_configs(db: Context, gateway: Key) -> tuple[ListenerConfig, ...]:
+class Parts(NamedTuple):
+    """What a Gateway contributes to a document."""
+
+    listeners: tuple[ListenerConfig, ...] = ()
+    """In the order of the Gateway's spec."""
+    clusters: tuple[ClusterConfig, ...] = ()
+    """By name."""
+
+
+@query("parts of config")
+def parts(db: Context, gateway: Key) -> Parts:
     """Return what a Gateway contributes to its class's document, remembered for when another Gateway changes."""
-    return _listener_configs(db, gateway)
+    ruled = ruling(db, gateway)
+    if ruled is None or gateway_refusal(db, gateway) is not None:
+        return Parts()
+    return _parts(db, gateway, ruled.parameters)
 
 
-@query("clusters of config")
-def cluster_configs(db: Context, gateway: Key) -> tuple[ClusterConfig, ...]:
-    """Return what a Gateway contributes to its class's document, remembered for when another Gateway changes."""
-    return _cluster_configs(db, gateway)
-
-
-def _listener_configs(db: Context, gateway: Key) -> tuple[ListenerConfig, ...]:
-    """Return the listeners that a Gateway contributes to its document, in the order of its spec."""
-    routes = rendered_routes(db, gateway)
+def _parts(db: Context, gateway: Key, parameters: Parameters) -> Parts:
+    served = served_listeners(db, gateway)
+    routes = _rendered_routes(db, gateway, parameters, served)
     address = _relay_address(db, gateway)
-    if gateway_refusal(db, gateway) is not None:
-        return ()
-    return tuple(_listener_config(db, gateway, served, address, routes) for served in served_listeners(db, gateway))
+    return Parts(
+        tuple(_listener_config(db, gateway, one, address, routes) for one in served),
+        tuple(_cluster_config(db, route, parameters) for route in routes),
+    )
+
+
+def _cluster_config(db: Context, route: AttachedRoute, parameters: Parameters) -> ClusterConfig:
+    made = cluster(db, route.kind, route.key, parameters.discovery)
+    return ClusterConfig(_name(route), made.type, made.endpoints)
 
 
 def _relay_address(db: Context, gateway: Key) -> str:
@@ -189,24 +202,13 @@ def _name(route: AttachedRoute) -> ClusterName:
     return ClusterName(route.key.namespace, route.key.name)
 
 
-def rendered_routes(db: Context, gateway: Key) -> tuple[AttachedRoute, ...]:
+def _rendered_routes(
+    db: Context, gateway: Key, parameters: Parameters, served: tuple[ServedListener, ...]
+) -> tuple[AttachedRoute, ...]:
     """Return the attached routes that go into the document: those of some listener that does."""
-    ruled = ruling(db, gateway)
-    serving = {served.rule.name for served in served_listeners(db, gateway)}
-    routes = tuple(route for route in attached_routes(db, gateway) if serving.intersection(route.listeners))
-    if ruled is None or ruled.parameters.spelling == "v1":
+    serving = {one.rule.name for one in served}
+    routes = tuple(route for route in attached_routes(db, gateway) if not serving.isdisjoint(route.listeners))
+    if parameters.spelling == "v1":
         return routes
-    name = ruled.parameters.class_name
+    name = parameters.class_name
     return tuple(route for route in routes if route_left_out(db, name, route.key) is None)
-
-
-def _cluster_configs(db: Context, gateway: Key) -> tuple[ClusterConfig, ...]:
-    """Return the clusters that a Gateway contributes to its document, by name."""
-    ruled = ruling(db, gateway)
-    if ruled is None:
-        return ()
-    found = []
-    for route in rendered_routes(db, gateway):
-        made = cluster(db, route.kind, route.key, ruled.parameters.discovery)
-        found.append(ClusterConfig(_name(route), made.type, made.endpoints))
-    return tuple(found)

@@ -15,6 +15,7 @@ from stunnergw.resources.kinds import GATEWAY
 
 if TYPE_CHECKING:
     from stunnergw.projection.queries import Context
+    from stunnergw.resources.gateways import Gateway
     from stunnergw.resources.metadata import Key
 
 ADDRESS_TYPES = ("IPAddress", "Hostname")
@@ -42,10 +43,9 @@ def gateway_refusal(db: Context, gateway: Key) -> Problem | None:
     return None
 
 
-def unusable_addresses(db: Context, gateway: Key) -> tuple[str, ...]:
+def unusable_addresses(gateway: Gateway) -> tuple[str, ...]:
     """Return the addresses that are asked for and cannot be had: a Service has one at most."""
-    found = db.get(GATEWAY, gateway)
-    values = [address.value for address in found.spec.addresses if address.value] if found else []
+    values = [address.value for address in gateway.spec.addresses if address.value]
     return tuple(values[1:])
 
 

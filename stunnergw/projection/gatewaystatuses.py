@@ -7,11 +7,11 @@ ever, so that a DNS controller does not drop the name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.addresses import public_address
-from stunnergw.projection.annotations import TARGET_PORT, own_annotations, port_map
+from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import TRUE, positive
@@ -29,6 +29,7 @@ from stunnergw.resources.kinds import GATEWAY
 if TYPE_CHECKING:
     from stunnergw.projection.addresses import PublicAddress
     from stunnergw.projection.classes import ClassToday
+    from stunnergw.projection.exposing import ServiceType
     from stunnergw.projection.listeners import ListenerRule
     from stunnergw.projection.outputs import Output
     from stunnergw.projection.queries import Context
@@ -53,75 +54,83 @@ def gateway_status(db: Context, gateway: Key) -> Output[GatewayStatus]:
         raise Unknown(f"GatewayClass {found.spec.gateway_class_name} not found: Gateway {gateway} stays as it is")
     if isinstance(today, Foreign):
         return ABSENT
-    rules = listeners(db, gateway)
-    statuses = tuple(_listener_status(db, found, rule, today) for rule in rules)
+    seen = _look(db, found, today)
+    statuses = tuple(_listener_status(db, seen, rule) for rule in seen.rules)
     return Want(
-        GatewayStatus(
-            addresses=_addresses(db, gateway, rules),
-            conditions=_conditions(db, found, rules, statuses, today),
-            listeners=statuses,
-        )
+        GatewayStatus(addresses=_addresses(db, seen), conditions=_conditions(seen, statuses), listeners=statuses)
     )
 
 
-def _addresses(db: Context, gateway: Key, rules: tuple[ListenerRule, ...]) -> tuple[AssignedAddress, ...]:
-    found = (public_address(db, gateway, rule.name).assigned for rule in rules if rule.sound)
+class _Seen(NamedTuple):
+    """What a status is made from, looked at once."""
+
+    gateway: Gateway
+    key: Key
+    generation: int
+    today: ClassToday
+    rules: tuple[ListenerRule, ...]
+    refused: Problem | None
+    """The Gateway itself is not accepted, for this."""
+    ports: ServicePorts
+    kind: ServiceType
+    notes: tuple[str, ...]
+    """What is ignored of the Gateway as a whole."""
+
+
+def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
+    key, annotations = gateway.metadata.key, gateway.metadata.annotations
+    # While a certificate cannot be told there are no ports, which the listener says itself.
+    ports = service_ports.attempt(db, key)
+    ports = NO_PORTS if isinstance(ports, Undecided) else ports
+    kind = service_type(db, key)
+    ignored = tuple(text for name, text in ports.notes if not name)
+    if TARGET_PORT in annotations:
+        names = frozenset(listener.name for listener in gateway.spec.listeners)
+        ignored = (*port_map(annotations, TARGET_PORT, names).said(""), *ignored)
+    return _Seen(
+        gateway=gateway,
+        key=key,
+        generation=gateway.metadata.generation,
+        today=today,
+        rules=listeners(db, key),
+        refused=gateway_refusal(db, key),
+        ports=ports,
+        kind=kind,
+        notes=(*ignored, kind.note) if kind.note else ignored,
+    )
+
+
+def _addresses(db: Context, seen: _Seen) -> tuple[AssignedAddress, ...]:
+    found = (public_address(db, seen.key, rule.name).assigned for rule in seen.rules if rule.sound)
     return tuple(dict.fromkeys(address for address in found if address))
 
 
-def _conditions(
-    db: Context,
-    gateway: Gateway,
-    rules: tuple[ListenerRule, ...],
-    statuses: tuple[ListenerStatus, ...],
-    today: ClassToday,
-) -> Conditions:
-    generation = gateway.metadata.generation
-    notes = _gateway_notes(db, gateway)
+def _conditions(seen: _Seen, statuses: tuple[ListenerStatus, ...]) -> Conditions:
+    programmed = tuple(status.conditions[PROGRAMMED] for status in statuses)
+    problem = _not_programmed(seen, programmed)
+    message = "" if problem else sentence(_programmed_message(seen.rules, programmed), *seen.notes)
     return (
-        _accepted(db, gateway, rules, today),
-        positive(
-            "Programmed",
-            _with_notes(_not_programmed(db, gateway, rules, statuses, today), notes),
-            message=sentence(_programmed_message(rules, statuses), *notes),
-            generation=generation,
-        ),
+        _accepted(seen),
+        positive("Programmed", _with_notes(problem, seen.notes), message=message, generation=seen.generation),
     )
 
 
-def _accepted(db: Context, gateway: Gateway, rules: tuple[ListenerRule, ...], today: ClassToday) -> Condition:
-    generation, name = gateway.metadata.generation, gateway.spec.gateway_class_name
+def _accepted(seen: _Seen) -> Condition:
+    name, rules = seen.gateway.spec.gateway_class_name, seen.rules
     refused = [rule.name for rule in rules if rule.refused]
-    if isinstance(today, Broken):
-        problem: Problem | None = Problem(
-            "InvalidParameters", f"GatewayClass {name} is not accepted: {today.problem.message}"
-        )
-    elif own := gateway_refusal(db, gateway.metadata.key):
-        problem = own
+    problem: Problem | None = None
+    if isinstance(seen.today, Broken):
+        reason = f"GatewayClass {name} is not accepted: {seen.today.problem.message}"
+        problem = Problem("InvalidParameters", reason)
+    elif seen.refused:
+        problem = seen.refused
     elif len(refused) == len(rules):
         problem = Problem("ListenersNotValid", f"no listener can be accepted: {_reasons(rules)}")
-    else:
-        problem = None
-    if problem is None and refused:
+    elif refused:
         good = ", ".join(rule.name for rule in rules if not rule.refused)
         message = f"accepted: {good}; not accepted: {_reasons(rules)}"
-        return Condition("Accepted", TRUE, "ListenersNotValid", message, generation)
-    return positive("Accepted", problem, message=f"accepted as a Gateway of class {name}", generation=generation)
-
-
-def _gateway_notes(db: Context, gateway: Gateway) -> tuple[str, ...]:
-    """Return what is ignored of the Gateway as a whole."""
-    key = gateway.metadata.key
-    names = frozenset(listener.name for listener in gateway.spec.listeners)
-    targets = port_map(own_annotations(db, key), TARGET_PORT, names)
-    ignored = tuple(text for name, text in _ports(db, key).notes if not name)
-    return (*targets.said(""), *ignored, service_type(db, key).note)
-
-
-def _ports(db: Context, gateway: Key) -> ServicePorts:
-    """Return the Service's ports; none while a certificate cannot be told, which the listener says itself."""
-    found = service_ports.attempt(db, gateway)
-    return NO_PORTS if isinstance(found, Undecided) else found
+        return Condition("Accepted", TRUE, "ListenersNotValid", message, seen.generation)
+    return positive("Accepted", problem, message=f"accepted as a Gateway of class {name}", generation=seen.generation)
 
 
 def _with_notes(problem: Problem | None, notes: tuple[str, ...]) -> Problem | None:
@@ -132,72 +141,57 @@ def _reasons(rules: tuple[ListenerRule, ...]) -> str:
     return sentence(*(f"{rule.name}: {rule.refused.message}" for rule in rules if rule.refused)) or "there is none"
 
 
-def _not_programmed(
-    db: Context,
-    gateway: Gateway,
-    rules: tuple[ListenerRule, ...],
-    statuses: tuple[ListenerStatus, ...],
-    today: ClassToday,
-) -> Problem | None:
-    if isinstance(today, Broken):
-        return Problem(
-            "Invalid",
-            f"GatewayClass {gateway.spec.gateway_class_name} is not accepted: data planes keep what they have",
-        )
-    refused = gateway_refusal(db, gateway.metadata.key)
-    if refused:
-        return Problem("Invalid", f"{refused.message}; data planes keep what they have")
-    if not any(rule.sound for rule in rules):
-        reasons = (f"{rule.name}: {rule.withheld.message}" for rule in rules if rule.withheld)
+def _not_programmed(seen: _Seen, programmed: tuple[Condition, ...]) -> Problem | None:
+    if isinstance(seen.today, Broken):
+        name = seen.gateway.spec.gateway_class_name
+        return Problem("Invalid", f"GatewayClass {name} is not accepted: data planes keep what they have")
+    if seen.refused:
+        return Problem("Invalid", f"{seen.refused.message}; data planes keep what they have")
+    if not any(rule.sound for rule in seen.rules):
+        reasons = (f"{rule.name}: {rule.withheld.message}" for rule in seen.rules if rule.withheld)
         return Problem("Invalid", sentence("no listener can be served: data planes keep what they have", *reasons))
-    unusable = unusable_addresses(db, gateway.metadata.key)
+    unusable = unusable_addresses(seen.gateway)
     if unusable:
-        return Problem(
-            "AddressNotUsable",
-            f"spec.addresses: only the first can be served, {', '.join(unusable)} cannot: take the others out",
-        )
-    if service_type(db, gateway.metadata.key).type == "ExternalName" and not external_name(gateway):
-        return Problem("AddressNotAssigned", missing_external_name(gateway.metadata.key))
+        others = f"spec.addresses: only the first can be served, {', '.join(unusable)} cannot: take the others out"
+        return Problem("AddressNotUsable", others)
+    if seen.kind.type == "ExternalName" and not external_name(seen.gateway):
+        return Problem("AddressNotAssigned", missing_external_name(seen.key))
     waiting = [
-        f"{rule.name}: {_programmed(status).message}"
-        for rule, status in zip(rules, statuses, strict=True)
-        if rule.sound and _programmed(status).status != TRUE
+        f"{rule.name}: {condition.message}"
+        for rule, condition in zip(seen.rules, programmed, strict=True)
+        if rule.sound and condition.status != TRUE
     ]
     return Problem("AddressNotAssigned", sentence(*waiting)) if waiting else None
 
 
-def _programmed(status: ListenerStatus) -> Condition:
-    return next(condition for condition in status.conditions if condition.type == "Programmed")
-
-
-def _programmed_message(rules: tuple[ListenerRule, ...], statuses: tuple[ListenerStatus, ...]) -> str:
-    told = (_programmed(status).message for status in statuses if _programmed(status).status == TRUE)
-    withheld = (f"not served: {rule.name}: {rule.withheld.message}" for rule in rules if rule.withheld)
-    return sentence("data planes have their configuration", *dict.fromkeys(told), *withheld)
+def _programmed_message(rules: tuple[ListenerRule, ...], programmed: tuple[Condition, ...]) -> str:
+    told = [condition.message for condition in programmed if condition.status == TRUE]
+    withheld = [f"not served: {rule.name}: {rule.withheld.message}" for rule in rules if rule.withheld]
+    return sentence("data planes have their configuration", *told, *withheld)
 
 
 # -- listeners -----------------------------------------------------------------------------------------------------
 
+PROGRAMMED = 1
+"""Where Programmed stands among a listener's conditions."""
 
-def _listener_status(db: Context, gateway: Gateway, rule: ListenerRule, today: ClassToday) -> ListenerStatus:
-    key, generation = gateway.metadata.key, gateway.metadata.generation
-    address = public_address(db, key, rule.name)
-    notes = _notes(db, key, rule)
+
+def _listener_status(db: Context, seen: _Seen, rule: ListenerRule) -> ListenerStatus:
+    generation = seen.generation
+    address = public_address(db, seen.key, rule.name)
+    notes = (*rule.notes, *(text for name, text in seen.ports.notes if name == rule.name))
+    problem = _listener_not_programmed(seen, rule, address)
+    message = "" if problem else sentence(_told(rule, address), *notes)
     conditions: Conditions = (
         positive("Accepted", rule.refused, message=f"listener {rule.name} is valid", generation=generation),
-        positive(
-            "Programmed",
-            _with_notes(_listener_not_programmed(db, key, rule, address, today), notes),
-            message=sentence(_told(rule, address), *notes),
-            generation=generation,
-        ),
+        positive("Programmed", _with_notes(problem, notes), message=message, generation=generation),
         positive("ResolvedRefs", rule.unresolved, message="all references resolve", generation=generation),
     )
     if rule.conflict:
         conditions += (Condition("Conflicted", TRUE, "ProtocolConflict", rule.conflict, generation),)
     return ListenerStatus(
         name=rule.name,
-        attached_routes=_attached(db, gateway, rule) if isinstance(today, Accepted) else 0,
+        attached_routes=_attached(db, seen, rule) if isinstance(seen.today, Accepted) else 0,
         supported_kinds=rule.supported_kinds,
         conditions=conditions,
     )
@@ -207,37 +201,28 @@ def _told(rule: ListenerRule, address: PublicAddress) -> str:
     return f"{rule.name}: clients reach it at {address.value} port {address.port}, from {address.source}"
 
 
-def _notes(db: Context, gateway: Key, rule: ListenerRule) -> tuple[str, ...]:
-    return (*rule.notes, *(text for name, text in _ports(db, gateway).notes if name == rule.name))
-
-
-def _listener_not_programmed(
-    db: Context, gateway: Key, rule: ListenerRule, address: PublicAddress, today: ClassToday
-) -> Problem | None:
+def _listener_not_programmed(seen: _Seen, rule: ListenerRule, address: PublicAddress) -> Problem | None:
     if rule.refused:
         return Problem("Invalid", rule.refused.message)
     if rule.withheld:
         return rule.withheld
-    if not isinstance(today, Accepted):
+    if not isinstance(seen.today, Accepted):
         return Problem("Pending", "waits for the GatewayClass to be accepted")
-    refused = gateway_refusal(db, gateway)
-    if refused:
-        return Problem("Invalid", f"the Gateway is not accepted: {refused.message}")
-    if rule.name in _ports(db, gateway).left_out:
+    if seen.refused:
+        return Problem("Invalid", f"the Gateway is not accepted: {seen.refused.message}")
+    if rule.name in seen.ports.left_out:
         return Problem(
             "Pending",
             f"the Service has the ports of one transport only, that of the first listener: annotate the Gateway "
             f'stunner.l7mp.io/enable-mixed-protocol-lb: "true" to expose {rule.name} too',
         )
-    if not address.value:
-        return Problem("Pending", f"no public address: {address.source}")
-    return None
+    return None if address.value else Problem("Pending", f"no public address: {address.source}")
 
 
-def _attached(db: Context, gateway: Gateway, rule: ListenerRule) -> int:
+def _attached(db: Context, seen: _Seen, rule: ListenerRule) -> int:
     """Count the routes that the listener takes, whether or not it can be served (R5.19 to R5.22)."""
-    key, class_name = gateway.metadata.key, gateway.spec.gateway_class_name
-    taking = (route for route in attached_routes(db, key) if rule.name in route.listeners)
-    today = class_today(db, class_name)
-    old = isinstance(today, Accepted) and today.parameters.spelling == "v1alpha1"
-    return sum(not (old and route_left_out(db, class_name, route.key)) for route in taking)
+    taking = [route.key for route in attached_routes(db, seen.key) if rule.name in route.listeners]
+    if not isinstance(seen.today, Accepted) or seen.today.parameters.spelling == "v1":
+        return len(taking)
+    name = seen.today.parameters.class_name
+    return sum(route_left_out(db, name, route) is None for route in taking)

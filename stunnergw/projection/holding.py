@@ -69,7 +69,7 @@ class Holding:
 
     def fold(self, result: Result) -> None:
         """Take in a changed result of the first layer."""
-        (subject,) = result.root.args
+        (subject,) = result.args
         if isinstance(result.value, ClassHold):
             self._fold_class(subject, result.value)
         else:

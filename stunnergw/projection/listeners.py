@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.errors import Unknown
-from stunnergw.projection.annotations import TARGET_PORT, own_annotations, port_map
+from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.certificates import certificate, tls_problem
 from stunnergw.projection.classes import ruling
 from stunnergw.projection.outputs import Undecided
@@ -24,6 +24,8 @@ from stunnergw.resources.kinds import GATEWAY
 from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from stunnergw.projection.annotations import PortMap
     from stunnergw.projection.queries import Context
     from stunnergw.resources.gateways import Listener
@@ -100,12 +102,22 @@ def own_listeners(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
     """Judge the listeners of a Gateway on their own merits, in the order of its spec."""
     found = db.get(GATEWAY, gateway)
     specs = found.spec.listeners if found else ()
-    sockets = Counter(_socket(spec) for spec in specs)
-    rules = [_secure(db, gateway, spec, _judge(spec, crowded=sockets[_socket(spec)] > 1)) for spec in specs]
-    targets = port_map(own_annotations(db, gateway), TARGET_PORT, frozenset(spec.name for spec in specs))
-    rules = _with_targets(rules, targets)
-    reserved = reserved_ports(db, gateway)
-    return tuple(_reserve(rule, reserved) for rule in rules)
+    crowded = _shared([_socket(spec) for spec in specs])
+    rules = [_secure(db, gateway, spec, _judge(spec, crowded=_socket(spec) in crowded)) for spec in specs]
+    if found and TARGET_PORT in found.metadata.annotations:
+        targets = port_map(found.metadata.annotations, TARGET_PORT, frozenset(spec.name for spec in specs))
+        rules = _with_targets(rules, targets)
+    if any(rule.transport == "TCP" for rule in rules):
+        reserved = reserved_ports(db, gateway)
+        rules = [_reserve(rule, reserved) for rule in rules]
+    return tuple(rules)
+
+
+def _shared(sockets: list[tuple[str, int]]) -> Collection[tuple[str, int]]:
+    """Return the sockets that stand more than once."""
+    if len(set(sockets)) == len(sockets):
+        return ()
+    return {socket for socket, number in Counter(sockets).items() if number > 1}
 
 
 def _socket(spec: Listener) -> tuple[str, int]:

@@ -31,16 +31,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from stunnergw.projection.causes import Cause
+    from stunnergw.projection.queries import Query, Result
     from stunnergw.resources.gateways import Gateway
     from stunnergw.resources.kinds import Kind
     from stunnergw.settings import Decisions
     from stunnergw.store.store import Input, Store
 
-FIRST_LAYER = frozenset({class_hold, certificates_of_gateway})
+FIRST_LAYER: frozenset[Query[Any, Any]] = frozenset({class_hold, certificates_of_gateway})
 """The queries whose results are folded into what is held, before all others are worked out."""
 
 WORKLOADS = "workloads"
 """A result that fills two slots: one for each kind of workload."""
+
+_OTHERS: frozenset[Query[Any, Any]] = frozenset(
+    {config, class_config, service, config_map, workloads, gateway_status, class_status, route_status, external_address}
+)
 
 Slot = Key | OwnedSlot | StatusSlot | str
 
@@ -50,6 +55,16 @@ class Place(NamedTuple):
 
     map: str
     slot: Slot
+
+
+NOWHERE = Place("", "")
+"""The place of a first-layer result: it goes into what is held."""
+
+_WANTING = frozenset({GATEWAY, GATEWAY_CLASS, NODE, *ROUTE_KINDS})
+"""The kinds whose objects want outputs."""
+
+
+Wanted = tuple["Query[Any, Any]", tuple[Any, ...], Place]
 
 
 @final
@@ -71,7 +86,6 @@ class Projection:
         self.snapshot = Snapshot(seq=0)
         self._store = store
         self._settings = settings
-        self._places: dict[Root, Place] = {}
         self._holding = Holding(self.engine)
 
     def run(self, dirty: Mapping[Input, int]) -> Snapshot:
@@ -88,85 +102,72 @@ class Projection:
         maps = _Maps(self.snapshot)
         self.engine.begin()
         yield from self.engine.mark(dirty)
-        self._plan(dirty, maps)
-        for result in self.engine.refresh(lambda query: query in FIRST_LAYER):
-            if result is not None and not isinstance(result.value, Undecided):
-                # What cannot be told today leaves what is held as it is.
-                self._holding.fold(result)
-            yield
+        yield from self._plan(dirty, maps)
+        yield from self.engine.refresh(FIRST_LAYER, take=self._hold)
         yield from self.engine.spread()
-        for result in self.engine.refresh(lambda query: query not in FIRST_LAYER):
-            if result is not None:
-                maps.put(self._places[result.root], result.value, result.cause)
-            yield
+        yield from self.engine.refresh(_OTHERS, take=maps.take)
         self.engine.finish()
         self.snapshot = maps.snapshot(seq=self._store.seq, held=self._holding.reasons(), failures=self.engine.failures)
 
-    def explain(self, config: Key) -> Explanation | None:
+    def explain(self, config_key: Key) -> Explanation | None:
         """Say what last changed a configuration, and what it rests on."""
-        root = next((root for root, place in self._places.items() if place == Place("configs", config)), None)
-        cause = self.engine.cause(root) if root else None
-        return Explanation(cause, tuple(self.engine.inputs(root))) if root and cause else None
+        managed = self._settings.dataplane_mode is DataplaneMode.MANAGED
+        root = Root(config, (config_key,)) if managed else Root(class_config, (config_key.name,))
+        cause = self.engine.cause(root)
+        return Explanation(cause, tuple(self.engine.inputs(root))) if cause else None
+
+    def _hold(self, result: Result) -> None:
+        # What cannot be told today leaves what is held as it is.
+        if not isinstance(result.value, Undecided):
+            self._holding.fold(result)
 
     # -- what is wanted ----------------------------------------------------------------------------------------
 
-    def _plan(self, dirty: Mapping[Input, int], maps: _Maps) -> None:
+    def _plan(self, dirty: Mapping[Input, int], maps: _Maps) -> Iterator[None]:
         for changed in dirty:
-            if isinstance(changed, Get):
-                found = self._store.get(changed.kind, changed.key)
-                for root, place in self._roots(changed.kind, changed.key):
-                    self._want(root, place) if found is not None else self._unwant(root, place, maps)
-                if changed.kind is GATEWAY:
-                    self._plan_certificates(changed.key, found, maps)
+            # type rather than isinstance: this walks all inputs of a first run.
+            if type(changed) is not Get or changed.kind not in _WANTING:
+                continue
+            thing = self._store.get(changed.kind, changed.key)
+            for wanted, args, place in self._wanted(changed.kind, changed.key):
+                if thing is not None:
+                    self.engine.want(wanted, args, place)
+                elif self.engine.unwant(wanted, args):
+                    maps.put(place, ABSENT, None)
+            if changed.kind is GATEWAY:
+                self._plan_certificates(changed.key, cast("Gateway | None", thing))
+            yield
 
-    def _plan_certificates(self, key: Key, gateway: Gateway | None, maps: _Maps) -> None:
+    def _plan_certificates(self, key: Key, gateway: Gateway | None) -> None:
         """Want the certificates of a Gateway that has TLS listeners; most have none."""
-        root, place = Root(certificates_of_gateway, (key,)), Place("", key)
         if gateway is not None and any(wants_certificate(listener) for listener in gateway.spec.listeners):
-            self._want(root, place)
+            self.engine.want(certificates_of_gateway, (key,), NOWHERE)
         else:
-            self._unwant(root, place, maps)
+            self.engine.unwant(certificates_of_gateway, (key,))
             self._holding.release(key)
 
-    def _want(self, root: Root, place: Place) -> None:
-        self._places[root] = place
-        self.engine.want(root)
-
-    def _unwant(self, root: Root, place: Place, maps: _Maps) -> None:
-        if self._places.pop(root, None) is not None:
-            self.engine.unwant(root)
-            maps.put(place, ABSENT, None)
-
-    def _roots(self, kind: Kind[Any], key: Key) -> list[tuple[Root, Place]]:
+    def _wanted(self, kind: Kind[Any], key: Key) -> list[Wanted]:
+        managed = self._settings.dataplane_mode is DataplaneMode.MANAGED
         if kind is GATEWAY:
-            return self._gateway_roots(key)
+            wanted: list[Wanted] = [
+                (service, (key,), Place("objects", OwnedSlot("Service", key))),
+                (gateway_status, (key,), Place("statuses", StatusSlot(GATEWAY, key))),
+            ]
+            own: list[Wanted] = [(config, (key,), Place("configs", key)), (workloads, (key,), Place(WORKLOADS, key))]
+            return wanted + own if managed else wanted
         if kind is GATEWAY_CLASS:
-            return self._class_roots(key)
+            wanted = [
+                (class_hold, (key.name,), NOWHERE),
+                (class_status, (key.name,), Place("statuses", StatusSlot(GATEWAY_CLASS, key))),
+            ]
+            shared: list[Wanted] = [
+                (class_config, (key.name,), Place("configs", key)),
+                (config_map, (key.name,), Place("objects", OwnedSlot("ConfigMap", key))),
+            ]
+            return wanted if managed else wanted + shared
         if kind is NODE:
-            return [(Root(external_address, (key,)), Place("nodes", key.name))]
-        if kind in ROUTE_KINDS:
-            return [(Root(route_status, (kind, key)), Place("statuses", StatusSlot(kind, key)))]
-        return []
-
-    def _gateway_roots(self, key: Key) -> list[tuple[Root, Place]]:
-        roots = [
-            (Root(service, (key,)), Place("objects", OwnedSlot("Service", key))),
-            (Root(gateway_status, (key,)), Place("statuses", StatusSlot(GATEWAY, key))),
-        ]
-        if self._settings.dataplane_mode is DataplaneMode.MANAGED:
-            roots.append((Root(config, (key,)), Place("configs", key)))
-            roots.append((Root(workloads, (key,)), Place(WORKLOADS, key)))
-        return roots
-
-    def _class_roots(self, key: Key) -> list[tuple[Root, Place]]:
-        roots = [
-            (Root(class_hold, (key.name,)), Place("", key)),
-            (Root(class_status, (key.name,)), Place("statuses", StatusSlot(GATEWAY_CLASS, key))),
-        ]
-        if self._settings.dataplane_mode is DataplaneMode.LEGACY:
-            roots.append((Root(class_config, (key.name,)), Place("configs", key)))
-            roots.append((Root(config_map, (key.name,)), Place("objects", OwnedSlot("ConfigMap", key))))
-        return roots
+            return [(external_address, (key,), Place("nodes", key.name))]
+        return [(route_status, (kind, key), Place("statuses", StatusSlot(kind, key)))]
 
 
 class _Maps:
@@ -178,10 +179,12 @@ class _Maps:
         self._changed: dict[str, set[Any]] = {"configs": set(), "objects": set(), "statuses": set(), "nodes": set()}
         self._causes: dict[Any, Cause] = {}
 
+    def take(self, result: Result) -> None:
+        """Set the output that a changed result gives."""
+        self.put(result.place, result.value, result.cause)
+
     def put(self, place: Place, output: Any, cause: Cause | None) -> None:
         """Set an output; absent ones are not in the maps."""
-        if not place.map:
-            return
         if place.map == WORKLOADS:
             self._put_workloads(cast("Key", place.slot), output, cause)
             return

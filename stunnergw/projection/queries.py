@@ -12,7 +12,6 @@ raises is contained: whatever rests on it is undecided, all else goes on.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from itertools import count
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast, final
 
@@ -23,7 +22,7 @@ from stunnergw.resources.metadata import Key, KubernetesObject
 from stunnergw.store.store import Get, Input, Select, Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 
     from stunnergw.resources.kinds import Kind
     from stunnergw.settings import Decisions
@@ -50,16 +49,11 @@ class Held(NamedTuple):
         return f"held {self.table} {self.key}"
 
 
-class State(IntEnum):
-    """What is known of a result."""
-
-    CLEAN = 0
-    """It is right."""
-    CHECK = 1
-    """Something below may have changed."""
-    DIRTY = 2
-    """Something it read has changed; also before the first computation."""
-    RUNNING = 3
+# What is known of a result. Plain numbers, with 0 for the usual case: it is asked a hundred times for each Gateway.
+_CLEAN = 0  # it is right
+_CHECK = 1  # something below may have changed
+_DIRTY = 2  # something it read has changed; also before the first computation
+_RUNNING = 3
 
 
 @final
@@ -77,12 +71,23 @@ class Query(Generic[P, R]):
         Raises:
             Unknown: it cannot be decided, or the query raised.
         """
-        return cast("R", db.engine.call(self, args))
+        engine = db.engine
+        try:
+            node = engine.nodes[self][args]
+        except KeyError:
+            node = engine.node(self, args)
+        # Recorded first, so that a circle of queries is taken up again when one of them changes.
+        engine.reading[node] = None
+        if node.state:
+            engine.ensure(node)
+        if node.failed:
+            raise Unknown(node.value.reason)
+        return cast("R", node.value)
 
-    def attempt(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R | Undecided:  # noqa: ARG002
+    def attempt(self, db: Context, *args: P.args, **kwargs: P.kwargs) -> R | Undecided:
         """Return the result, or that it is undecided."""
         try:
-            return cast("R", db.engine.call(self, args))
+            return self(db, *args, **kwargs)
         except Unknown as unknown:
             return Undecided(unknown.reason)
 
@@ -114,18 +119,19 @@ class _Leaf:
 class _Node:
     """A remembered result."""
 
-    __slots__ = ("args", "cause", "failed", "query", "reads", "run", "state", "users", "value")
+    __slots__ = ("args", "cause", "failed", "place", "query", "reads", "run", "state", "users", "value")
 
     def __init__(self, made_by: Query[Any, Any], args: tuple[Any, ...]) -> None:
         self.query = made_by
         self.args = args
-        self.state = State.DIRTY
+        self.state = _DIRTY
         self.value: Any = _NEVER
         self.failed = False
         self.reads: tuple[_Leaf | _Node, ...] = ()
         self.users: dict[_Node, None] = {}
         self.run = -1
         self.cause: Cause | None = None
+        self.place: Any = None
 
     @property
     def label(self) -> str:
@@ -140,7 +146,7 @@ _NEVER = _Never()
 
 
 class Root(NamedTuple):
-    """A result that is wanted for its own sake."""
+    """A result, by its query and arguments."""
 
     query: Query[Any, Any]
     args: tuple[Any, ...]
@@ -149,7 +155,9 @@ class Root(NamedTuple):
 class Result(NamedTuple):
     """A wanted result that changed."""
 
-    root: Root
+    place: Any
+    """What the caller gave with it, to know it again."""
+    args: tuple[Any, ...]
     value: Any
     """What the query returned, or Undecided where it raised."""
     cause: Cause | None
@@ -177,7 +185,11 @@ class Context:
     def get(self, kind: Kind[T], key: Key) -> T | None:
         """Return an object; that there is none is something to depend on, too."""
         engine = self.engine
-        engine.note_get(kind, key)
+        try:
+            leaf = engine.gets[kind][key]
+        except KeyError:
+            leaf = engine.new_get(kind, key)
+        engine.reading[leaf] = None
         return engine.store.get(kind, key)
 
     def select(self, index: Index[T, I], value: Hashable) -> tuple[I, ...]:
@@ -217,14 +229,14 @@ class Engine:
         self._context = Context(self, settings)
         self._on_failure = on_failure
         self._recheck = recheck
-        self._nodes: dict[Query[Any, Any], dict[tuple[Any, ...], _Node]] = {}
+        self.nodes: dict[Query[Any, Any], dict[tuple[Any, ...], _Node]] = {}
         self._leaves: dict[Input | Held, _Leaf] = {}
         # Reads of objects are by far the most: found without making a key for each.
-        self._gets: dict[Kind[Any], dict[Key, _Leaf]] = {}
+        self.gets: dict[Kind[Any], dict[Key, _Leaf]] = {}
         self._roots: set[_Node] = set()
         self._pending: dict[_Node, None] = {}
         self._orphans: dict[_Node, None] = {}
-        self._reads: dict[_Leaf | _Node, None] = {}
+        self.reading: dict[_Leaf | _Node, None] = {}
         self._run = 0
         self._changed: dict[Input | Held, int] = {}
         self._held_changes: dict[Held, int] = {}
@@ -235,29 +247,35 @@ class Engine:
     @property
     def size(self) -> int:
         """How many results are remembered."""
-        return sum(len(nodes) for nodes in self._nodes.values())
+        return sum(len(nodes) for nodes in self.nodes.values())
 
     @property
     def reads(self) -> int:
         """How many inputs the remembered results read."""
-        return len(self._leaves) + sum(len(leaves) for leaves in self._gets.values())
+        return len(self._leaves) + sum(len(leaves) for leaves in self.gets.values())
 
     # -- what is wanted ----------------------------------------------------------------------------------------
 
-    def want(self, root: Root) -> None:
-        """Keep ``root`` up to date from now on."""
-        node = self._node(root.query, root.args)
+    def want(self, wanted: Query[Any, Any], args: tuple[Any, ...], place: Any) -> None:
+        """Keep a result up to date from now on; it comes back with ``place`` whenever it changes."""
+        node = self.node(wanted, args)
         if node not in self._roots:
+            node.place = place
             self._roots.add(node)
             self._pending[node] = None
 
-    def unwant(self, root: Root) -> None:
-        """No longer keep ``root`` up to date; what only it read is dropped at the end of the run."""
-        node = self._nodes.get(root.query, {}).get(root.args)
-        if node is not None and node in self._roots:
-            self._roots.discard(node)
-            self._pending.pop(node, None)
-            self._forsaken(node)
+    def unwant(self, wanted: Query[Any, Any], args: tuple[Any, ...]) -> bool:
+        """No longer keep a result up to date; what only it read is dropped at the end of the run.
+
+        Returns whether it was wanted.
+        """
+        node = self.nodes.get(wanted, {}).get(args)
+        if node is None or node not in self._roots:
+            return False
+        self._roots.discard(node)
+        self._pending.pop(node, None)
+        self._forsaken(node)
+        return True
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -293,17 +311,15 @@ class Engine:
         changes, self._held_changes = self._held_changes, {}
         yield from self.mark(changes)
 
-    def refresh(self, wanted: Callable[[Query[Any, Any]], bool]) -> Iterator[Result | None]:
-        """Bring those roots up to date whose query is ``wanted``, and give each that changed.
-
-        A step each: None where a root came out as it was, so that the caller can yield to others in between.
-        """
-        for node in [node for node in self._pending if wanted(node.query)]:
+    def refresh(self, queries: Container[Query[Any, Any]], *, take: Callable[[Result], None]) -> Iterator[None]:
+        """Bring the wanted results of some queries up to date, and have each that changed taken; in steps."""
+        for node in [node for node in self._pending if node.query in queries]:
             if self._pending.pop(node, self) is self:
                 continue
-            self._ensure(node)
-            changed = node.run == self._run
-            yield Result(Root(node.query, node.args), node.value, node.cause) if changed else None
+            self.ensure(node)
+            if node.run == self._run:
+                take(Result(node.place, node.args, node.value, node.cause))
+            yield
 
     def finish(self) -> None:
         """End a run: drop what nothing reads any more."""
@@ -311,11 +327,11 @@ class Engine:
             node, _ = self._orphans.popitem()
             if node.users or node in self._roots:
                 continue
-            nodes = self._nodes[node.query]
+            nodes = self.nodes[node.query]
             if nodes.pop(node.args, None) is None:
                 continue
             if not nodes:
-                del self._nodes[node.query]
+                del self.nodes[node.query]
             self._unlink(node, node.reads)
 
     # -- why ---------------------------------------------------------------------------------------------------
@@ -325,7 +341,7 @@ class Engine:
 
         Of a result that came out of a run that kept no causes, the newest of its inputs stands for all.
         """
-        node = self._nodes.get(root.query, {}).get(root.args)
+        node = self.nodes.get(root.query, {}).get(root.args)
         if node is None or node.cause is not None:
             return node.cause if node else None
         newest = self.inputs(root)[-1:]
@@ -333,7 +349,7 @@ class Engine:
 
     def inputs(self, root: Root) -> list[Cause]:
         """Return all inputs that a remembered result rests on now, oldest change first."""
-        start = self._nodes.get(root.query, {}).get(root.args)
+        start = self.nodes.get(root.query, {}).get(root.args)
         leaves: dict[_Leaf, None] = {}
         seen: set[_Node] = set()
         stack: list[_Leaf | _Node] = [start] if start else []
@@ -352,40 +368,23 @@ class Engine:
 
     # -- for contexts ------------------------------------------------------------------------------------------
 
-    def note_get(self, kind: Kind[Any], key: Key) -> None:
-        """Record that the running query reads an object."""
-        try:
-            leaf = self._gets[kind][key]
-        except KeyError:
-            leaf = self._gets.setdefault(kind, {})[key] = self._new_leaf(Get(kind, key))
-        self._reads[leaf] = None
+    def new_get(self, kind: Kind[Any], key: Key) -> _Leaf:
+        """Make the leaf of an object that is read for the first time."""
+        leaf = self.gets.setdefault(kind, {})[key] = self._new_leaf(Get(kind, key))
+        return leaf
 
     def note(self, read: Input | Held) -> None:
         """Record that the running query reads another input."""
         leaf = self._leaves.get(read)
         if leaf is None:
             leaf = self._leaves[read] = self._new_leaf(read)
-        self._reads[leaf] = None
-
-    def call(self, wanted: Query[Any, Any], args: tuple[Any, ...]) -> Any:
-        """Return a result for the running query, and record that it reads it."""
-        try:
-            node = self._nodes[wanted][args]
-        except KeyError:
-            node = self._node(wanted, args)
-        # Recorded first, so that a circle of queries is taken up again when one of them changes.
-        self._reads[node] = None
-        if node.state is not State.CLEAN:
-            self._ensure(node)
-        if node.failed:
-            raise Unknown(node.value.reason)
-        return node.value
+        self.reading[leaf] = None
 
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _leaf(self, read: Input | Held) -> _Leaf | None:
         if isinstance(read, Get):
-            return self._gets.get(read.kind, {}).get(read.key)
+            return self.gets.get(read.kind, {}).get(read.key)
         return self._leaves.get(read)
 
     def _new_leaf(self, read: Input | Held) -> _Leaf:
@@ -394,10 +393,11 @@ class Engine:
             leaf.run, leaf.seq = self._run, self._changed[read]
         return leaf
 
-    def _node(self, made_by: Query[Any, Any], args: tuple[Any, ...]) -> _Node:
-        nodes = self._nodes.get(made_by)
+    def node(self, made_by: Query[Any, Any], args: tuple[Any, ...]) -> _Node:
+        """Return the remembered result of a query, new where there is none yet. For :class:`Query` alone."""
+        nodes = self.nodes.get(made_by)
         if nodes is None:
-            nodes = self._nodes[made_by] = {}
+            nodes = self.nodes[made_by] = {}
         node = nodes.get(args)
         if node is None:
             node = nodes[args] = _Node(made_by, args)
@@ -405,9 +405,9 @@ class Engine:
 
     def _taint(self, users: Iterable[_Node]) -> Iterator[None]:
         """Mark those who read a changed input for recomputation, and all that rests on them for checking."""
-        stack = [node for node in users if node.state is State.CLEAN]
+        stack = [node for node in users if node.state == _CLEAN]
         for node in users:
-            node.state = State.DIRTY
+            node.state = _DIRTY
         for marked in count(1):
             if not stack:
                 return
@@ -415,70 +415,78 @@ class Engine:
             if tainted in self._roots:
                 self._pending[tainted] = None
             for user in tainted.users:
-                if user.state is State.CLEAN:
-                    user.state = State.CHECK
+                if user.state == _CLEAN:
+                    user.state = _CHECK
                     stack.append(user)
             if marked % MARK_AT_ONCE == 0:
                 yield
 
-    def _ensure(self, node: _Node) -> None:
-        if node.state is State.CHECK:
+    def ensure(self, node: _Node) -> None:
+        """Bring a remembered result up to date. For :class:`Query` alone."""
+        if node.state == _CHECK:
             for read in node.reads:
                 if self._changes(read):
-                    node.state = State.DIRTY
+                    node.state = _DIRTY
                     break
             else:
-                node.state = State.CLEAN
+                node.state = _CLEAN
                 return
-        if node.state is State.RUNNING:
+        if node.state == _RUNNING:
             raise RecursionError(f"{node.label} depends on itself")
         self._compute(node)
 
     def _changes(self, read: _Leaf | _Node) -> bool:
         """Bring a read up to date and say whether it changed in this run."""
         if isinstance(read, _Node):
-            if read.state is State.RUNNING:
+            if read.state == _RUNNING:
                 return True  # a circle: computing the reader again says so
-            if read.state is not State.CLEAN:
-                self._ensure(read)
+            if read.state != _CLEAN:
+                self.ensure(read)
         return read.run == self._run
 
     def _compute(self, node: _Node) -> None:
-        node.state = State.RUNNING
-        value, failed, reads = self._evaluate(node)
-        if self._recheck:
-            again = self._evaluate(node)
-            if (value, failed, reads.keys()) != (again[0], again[1], again[2].keys()):
-                raise ImpureQuery(f"{node.label} gave {value!r}, then {again[0]!r}")
-        before = node.reads
-        self._link(node, reads)
-        node.state = State.CLEAN
-        if failed is node.failed and type(value) is type(node.value) and value == node.value:
-            return
-        node.value, node.failed, node.run = value, failed, self._run
-        node.cause = self._explain(node, before) if self._explains else None
-
-    def _evaluate(self, node: _Node) -> tuple[Any, bool, dict[_Leaf | _Node, None]]:
+        node.state = _RUNNING
         reads: dict[_Leaf | _Node, None] = {}
-        outer, self._reads = self._reads, reads
+        outer, self.reading = self.reading, reads
+        failed = False
         try:
-            return node.query.function(self._context, *node.args), False, reads
+            value = node.query.function(self._context, *node.args)
         except Unknown as unknown:
-            return Undecided(unknown.reason), True, reads
+            value, failed = Undecided(unknown.reason), True
         except ImpureQuery:
             raise
         except Exception as error:  # contained: one Gateway's trouble is not another's
             self.failures += 1
             self._on_failure(node.label, error)
-            return Undecided(f"working out {node.label} failed with {type(error).__name__}"), True, reads
+            value, failed = Undecided(f"working out {node.label} failed with {type(error).__name__}"), True
         finally:
-            self._reads = outer
-
-    def _link(self, node: _Node, reads: dict[_Leaf | _Node, None]) -> None:
+            self.reading = outer
+        if self._recheck:
+            self._check_again(node, value, reads)
+        before, node.reads, node.state = node.reads, tuple(reads), _CLEAN
         for read in reads:
             read.users[node] = None
-        self._unlink(node, [read for read in node.reads if read not in reads])
-        node.reads = tuple(reads)
+        if before:
+            self._unlink(node, [read for read in before if read not in reads])
+        if failed is node.failed and type(value) is type(node.value) and value == node.value:
+            return
+        node.value, node.failed, node.run = value, failed, self._run
+        node.cause = self._explain(node, before) if self._explains else None
+
+    def _check_again(self, node: _Node, value: Any, reads: dict[_Leaf | _Node, None]) -> None:
+        """Run a query once more and see that it gives and reads the same."""
+        outer, again = self.reading, dict[_Leaf | _Node, None]()
+        self.reading = again
+        try:
+            second = node.query.function(self._context, *node.args)
+        except Unknown as unknown:
+            second = Undecided(unknown.reason)
+        except Exception:  # it raised the first time, too, or the values differ
+            second = value
+        finally:
+            self.reading = outer
+        if value != second or reads.keys() != again.keys():
+            raise ImpureQuery(f"{node.label} gave {value!r}, then {second!r}")
 
     def _unlink(self, node: _Node, reads: Iterable[_Leaf | _Node]) -> None:
         for read in reads:
@@ -490,7 +498,7 @@ class Engine:
         if isinstance(item, _Node):
             self._orphans[item] = None
         elif isinstance(item.read, Get):
-            self._gets[item.read.kind].pop(item.read.key, None)
+            self.gets[item.read.kind].pop(item.read.key, None)
         else:
             self._leaves.pop(item.read, None)
 

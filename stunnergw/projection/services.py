@@ -197,7 +197,7 @@ def config_map(db: Context, class_name: str) -> Output[OwnedObject]:
         return ABSENT
     if len(found.value.body) > MOST_OF_A_CONFIG_MAP:
         raise Unknown(
-            f"the document of {len(found.value.body)} bytes is too large for a ConfigMap, of which the API server takes "
+            f"the document of {len(found.value.body)} bytes is too large for a ConfigMap, which holds "
             f"{MOST_OF_A_CONFIG_MAP}: the last one stays; divide the class's Gateways among several classes"
         )
     body = {
