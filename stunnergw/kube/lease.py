@@ -93,7 +93,7 @@ class Election:
         """Campaign, lead, and campaign again, for ever."""
         while True:
             was = self.leading
-            await self._try()
+            await self.attempt()
             if self.leading != was:
                 log.info("leading" if self.leading else "not leading", lease=self._name, holder=self._holder)
                 self._tell()
@@ -119,8 +119,8 @@ class Election:
     def _tell(self) -> None:
         self._changed.set()
 
-    async def _try(self) -> None:
-        """Renew the lease, or take it where nobody holds it."""
+    async def attempt(self) -> None:
+        """Renew the lease, or take it where nobody holds it; once."""
         try:
             lease = await self._read()
             if lease is None:
