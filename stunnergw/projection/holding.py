@@ -14,6 +14,8 @@ from stunnergw.projection.certificates import HELD_CERTIFICATES, hold_certificat
 from stunnergw.projection.classes import HELD_CLASSES, HELD_CREDENTIALS, HELD_GATEWAYS, ClassHold
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stunnergw.dataplane.configs import Auth
     from stunnergw.projection.certificates import Certificate, GatewayCertificates
     from stunnergw.projection.parameters import Parameters
@@ -55,6 +57,14 @@ def step_certificates(old: dict[str, Certificate], today: GatewayCertificates, g
     return kept
 
 
+class HeldState(NamedTuple):
+    """All that is held: with the store, what a projection rests on."""
+
+    classes: Mapping[str, HeldClass]
+    certificates: Mapping[Key, tuple[str, Mapping[str, Certificate]]]
+    """By Gateway: its uid, and the certificates by listener."""
+
+
 class Holding:
     """What is held, kept in step with the first layer's results and told to the engine.
 
@@ -84,6 +94,22 @@ class Holding:
     def reasons(self) -> dict[str, str]:
         """Return the classes that are served on held parameters, each with the reason."""
         return dict(self._reasons)
+
+    @property
+    def state(self) -> HeldState:
+        """All that is held now."""
+        certificates = {key: (uid, dict(held)) for key, (uid, held) in self._certificates.items()}
+        return HeldState(dict(self._classes), certificates)
+
+    def adopt(self, state: HeldState) -> None:
+        """Hold what another projection held; for one that has held nothing yet."""
+        for name, held in state.classes.items():
+            self._classes[name] = held
+            self._tell_class(name, None, held)
+        for gateway, (uid, pairs) in state.certificates.items():
+            self._certificates[gateway] = (uid, dict(pairs))
+            for listener, pair in pairs.items():
+                self._engine.hold(HELD_CERTIFICATES, (gateway, uid, listener), pair)
 
     def _fold_class(self, name: str, today: ClassHold) -> None:
         old = self._classes.get(name)

@@ -15,7 +15,7 @@ from stunnergw.projection.classes import class_hold
 from stunnergw.projection.classstatuses import class_status
 from stunnergw.projection.configs import class_config, config
 from stunnergw.projection.gatewaystatuses import gateway_status
-from stunnergw.projection.holding import Holding
+from stunnergw.projection.holding import HeldState, Holding
 from stunnergw.projection.outputs import ABSENT, Undecided
 from stunnergw.projection.queries import Engine, Root
 from stunnergw.projection.routestatuses import route_status
@@ -109,6 +109,15 @@ class Projection:
         self.engine.finish()
         self.snapshot = maps.snapshot(seq=self._store.seq, held=self._holding.reasons(), failures=self.engine.failures)
 
+    @property
+    def held(self) -> HeldState:
+        """What is held: not part of a snapshot, and what the next one rests on beside the store."""
+        return self._holding.state
+
+    def adopt(self, held: HeldState) -> None:
+        """Hold what another projection held, before the first run."""
+        self._holding.adopt(held)
+
     def explain(self, config_key: Key) -> Explanation | None:
         """Say what last changed a configuration, and what it rests on."""
         managed = self._settings.dataplane_mode is DataplaneMode.MANAGED
@@ -132,7 +141,7 @@ class Projection:
             for wanted, args, place in self._wanted(changed.kind, changed.key):
                 if thing is not None:
                     self.engine.want(wanted, args, place)
-                elif self.engine.unwant(wanted, args):
+                elif self.engine.unwant(wanted, args) and place != NOWHERE:
                     maps.put(place, ABSENT, None)
             if changed.kind is GATEWAY:
                 self._plan_certificates(changed.key, cast("Gateway | None", thing))

@@ -97,7 +97,9 @@ def class_wide(bench: Bench) -> tuple[float, float]:
 def main() -> None:
     """Print the table."""
     gc.disable()
-    print("| Gateways | fold, ms | from scratch, ms CPU | a Gateway, µs | one change, µs (median / p99) | isolated, µs | password, ms | longest slice, ms |")
+    print(
+        "| Gateways | fold, ms | from scratch, ms CPU | a Gateway, µs | one change, µs (median / p99) | isolated, µs | password, ms | longest slice, ms |"
+    )
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for gateways in SIZES:
         fold, scratch = from_scratch(gateways)

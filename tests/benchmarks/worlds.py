@@ -1,4 +1,4 @@
-"""The work that figures are taken on: N Gateways, each with a route, a Service and an EndpointSlice of three addresses."""
+"""The work that figures are taken on: N Gateways, each with a route, a Service and a slice of three addresses."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def world(gateways: int) -> Iterator[Fact]:
         listeners = [{"name": "udp", "port": 3478, "protocol": "TURN-UDP"}]
         rules = [{"backendRefs": [{"name": "sfu"}]}]
         yield applied(kinds.GATEWAY, "edge", namespace, spec={"gatewayClassName": "turn", "listeners": listeners})
-        yield applied(kinds.STUNNER_UDP_ROUTE, "sfu", namespace, spec={"parentRefs": [{"name": "edge"}], "rules": rules})
+        yield applied(
+            kinds.STUNNER_UDP_ROUTE, "sfu", namespace, spec={"parentRefs": [{"name": "edge"}], "rules": rules}
+        )
         address = f"10.200.{number // 250}.{number % 250}"
         yield applied(kinds.SERVICE, "sfu", namespace, spec={"type": "ClusterIP", "clusterIP": address})
         yield slice_of(number, 1)

@@ -1,4 +1,4 @@
-"""Ports of an address that several clusters of one listener name: none of their clients is refused, none admits more."""
+"""Ports of an address that several clusters of a listener name: no client of theirs is refused, and none admits more."""
 
 from __future__ import annotations
 

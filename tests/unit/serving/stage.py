@@ -67,9 +67,10 @@ class FakeSource:
 class Stage:
     """Running servers and where to find them."""
 
-    def __init__(self, servers: Servers, source: FakeSource) -> None:
+    def __init__(self, servers: Servers, source: FakeSource, log: EventLog) -> None:
         self.servers = servers
         self.source = source
+        self.log = log
 
     def port(self, flag: str = CONFIG_DISCOVERY) -> int:
         return self.servers.addresses[flag].port
@@ -102,18 +103,23 @@ def settings(*, legacy: bool = False, **addresses: Address | None) -> Settings:
 
 @asynccontextmanager
 async def serving(
-    configs: dict[Key, Output[Document] | Document] | None = None, *, legacy: bool = False, **more: Any
+    configs: dict[Key, Output[Document] | Document] | None = None,
+    *,
+    legacy: bool = False,
+    log: EventLog | None = None,
+    **more: Any,
 ) -> AsyncIterator[Stage]:
     """Servers that run; with ``configs`` the first snapshot is there."""
+    log = EventLog(clock=lambda: 0) if log is None else log
     source = FakeSource()
     if configs is not None:
         source.publish(configs)
-    servers = Servers(settings(legacy=legacy), source, EventLog(clock=lambda: 0), run="run-1", **more)
+    servers = Servers(settings(legacy=legacy), source, log, run="run-1", **more)
     await servers.start()
     async with asyncio.TaskGroup() as group:
         group.create_task(servers.run())
         try:
-            yield Stage(servers, source)
+            yield Stage(servers, source, log)
         finally:
             await servers.stop()
 

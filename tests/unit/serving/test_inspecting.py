@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import trustme
 
+from stunnergw.events.types import Event, Fact, Listed
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.snapshots import StatusSlot
 from stunnergw.projection.statuses import (
@@ -16,10 +20,12 @@ from stunnergw.projection.statuses import (
     ParentStatus,
     RouteStatus,
 )
-from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, UDP_ROUTE
+from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, SECRET, TABLE, UDP_ROUTE
 from stunnergw.resources.metadata import Key
 from stunnergw.resources.routes import ParentReference
 from stunnergw.serving.inspecting import _is_ours
+from stunnergw.store.store import Store
+from tests.support.objects import applied
 from tests.support.plain_http import Response, fetch
 from tests.unit.serving.stage import CORE, EDGE, Stage, document, serving, watching
 
@@ -104,6 +110,27 @@ async def test_status_of_legacy_mode_names_the_config_of_a_class() -> None:
     async with serving({cls: document(cls)}, legacy=True) as stage:
         told = await status(stage)
     assert told["classes"] == [{"name": "stunner", "config": {"state": "wanted", "version": document(cls).version}}]
+
+
+async def test_status_tells_when_certificates_end() -> None:
+    store, ends = Store(table=TABLE), datetime(2030, 1, 1, tzinfo=UTC)
+    issued = trustme.CA().issue_cert("turn.test", not_after=ends)
+    pems = {"tls.crt": issued.cert_chain_pems[0].bytes(), "tls.key": issued.private_key_pem.bytes()}
+    secrets = {"good": pems, "odd": {**pems, "tls.key": b"no key"}, "password": {"password": b"s3cret"}}
+    facts: list[Fact] = [Listed(kind=SECRET, versions=("v1",))]
+    facts += [
+        applied(SECRET, name, data={key: base64.b64encode(value).decode() for key, value in values.items()})
+        for name, values in secrets.items()
+    ]
+    store.fold(Event(seq, 0, "test", fact) for seq, fact in enumerate(facts))
+    async with serving({}, store=store) as stage:
+        assert (await status(stage))["certificates"] == [
+            {"namespace": "media", "name": "good", "notAfter": "2030-01-01T00:00:00Z"},
+            {
+                "namespace": "media", "name": "odd", "notAfter": "2030-01-01T00:00:00Z",
+                "problem": "the private key is not unencrypted PEM that can be read",
+            },
+        ]  # fmt: skip
 
 
 async def ask_as(stage: Stage, host: str) -> Response:

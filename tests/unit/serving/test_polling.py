@@ -129,7 +129,7 @@ async def test_legacy_mode_goes_by_class() -> None:
 @pytest.mark.parametrize(
     ("query", "parameter", "remedy"),
     [
-        ("?gatway=media/edge", "gatway", "gateway, class, wait, format"),
+        ("?gatway=media/edge", "gatway", "gateway, class, node, wait, format"),
         ("?class=stunner", "class", "gateway=NAMESPACE/NAME"),
         ("?class=stunner&gateway=media/edge", "gateway and class", "give one"),
         ("?gateway=media/edge&gateway=media/core", "gateway", "once"),

@@ -1,0 +1,3 @@
+module stunnergw.test/fanout
+
+go 1.24
