@@ -26,7 +26,9 @@ def made(kind: Kind[Any], name: str, namespace: str = "", /, **parts: Any) -> Ku
     """Make an object; ``labels`` go into its metadata."""
     labels = parts.pop("labels", {})
     metadata = {"name": name, "uid": f"{kind.name}/{namespace}/{name}", "generation": 1, "labels": labels}
-    return parse(kind, {"metadata": metadata | ({"namespace": namespace} if namespace else {}), **parts})
+    body = {"metadata": metadata | ({"namespace": namespace} if namespace else {}), **parts}
+    thing: KubernetesObject = parse(kind, body)
+    return thing
 
 
 def applied(kind: Kind[Any], name: str, namespace: str = "", /, **parts: Any) -> Applied:

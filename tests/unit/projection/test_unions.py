@@ -1,4 +1,4 @@
-"""Ports of an address that several clusters of a listener name: no client of theirs is refused, and none admits more."""
+"""Ports of an address that several clusters of a listener name: no client is refused, and none admits more."""
 
 from __future__ import annotations
 
