@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.dataplane.stage import echoing, free_port
 from tests.operator.stage import DEADLINE, Ports, copy_example, running, settings
 from tests.support.plain_http import fetch
 
@@ -52,18 +53,6 @@ def turncat() -> str:
     return real("TURNCAT", "turncat")
 
 
-class Echo(asyncio.DatagramProtocol):
-    """Sends every packet back."""
-
-    transport: asyncio.DatagramTransport
-
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.transport.sendto(data, addr)
-
-
 class Asking(asyncio.DatagramProtocol):
     """Sends a packet until an answer comes: what a relay is still setting up for is lost."""
 
@@ -84,12 +73,6 @@ async def echoes(port: int, *, tries: int = 20) -> bool:
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(asking.answers.get(), 0.25) == MESSAGE
     return False
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -154,24 +137,21 @@ async def test_packets_reach_the_listed_peer_and_live_changes_are_taken(
         free_port(socket.SOCK_DGRAM),
     )
     manifests = local_manifests(tmp_path, example="today/udp-and-tcp-gateways", port=port)
-    loop = asyncio.get_running_loop()
-    echo, _ = await loop.create_datagram_endpoint(Echo, local_addr=("127.0.0.1", 0))
-    peer = echo.get_extra_info("sockname")[1]
     url = f"turn://user-1:pass-1@127.0.0.1:{port}?transport={transport}"
     logs = tmp_path / "stunnerd.log"
-    with contextlib.closing(echo):
-        async with (
-            running(settings(manifests)) as (operator, ports),
-            process(stunnerd, "-w", log=logs, env=environment(ports, gateway)),
-        ):
-            await until_ready(logs)
-            client = (turncat, f"udp://127.0.0.1:{local}", url, f"udp://127.0.0.1:{peer}")
-            async with process(*client, log=tmp_path / "turncat.log"):
-                assert await echoes(local), logs.read_text()
-                await replace_endpoint(operator, manifests, old="127.0.0.1", new="127.0.0.77")
-                assert not await echoes(local, tries=3)
-                await replace_endpoint(operator, manifests, old="127.0.0.77", new="127.0.0.1")
-                assert await echoes(local), logs.read_text()
+    async with (
+        echoing("127.0.0.1") as peer,
+        running(settings(manifests)) as (operator, ports),
+        process(stunnerd, "-w", log=logs, env=environment(ports, gateway)),
+    ):
+        await until_ready(logs)
+        client = (turncat, f"udp://127.0.0.1:{local}", url, f"udp://127.0.0.1:{peer}")
+        async with process(*client, log=tmp_path / "turncat.log"):
+            assert await echoes(local), logs.read_text()
+            await replace_endpoint(operator, manifests, old="127.0.0.1", new="127.0.0.77")
+            assert not await echoes(local, tries=3)
+            await replace_endpoint(operator, manifests, old="127.0.0.77", new="127.0.0.1")
+            assert await echoes(local), logs.read_text()
 
 
 async def replace_endpoint(operator: Operator, manifests: Path, *, old: str, new: str) -> None:
