@@ -5,6 +5,7 @@ What a command needs is imported when it runs: ``stunnergw version`` should not 
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,4 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that ``arguments`` (by default the process's) name, and exit with its code."""
     from stunnergw.cli.commands import run_command
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that lacks a letter is no reason to end with a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run_command(sys.argv[1:] if arguments is None else list(arguments)))

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
-from stunnergw.errors import UsageError
+from stunnergw.cli.recognizing import check_url, document_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ LARGEST = 64 * 1024 * 1024
 LONGEST_PAUSE = 60.0
 """Seconds: a server that asks for more patience is asked again after these."""
 
-VERSIONS = ("v1", "v1alpha1")
 _JSON = "application/json"
 _LONGEST_MESSAGE = 300
 MOST_CANDIDATES = 20
@@ -72,34 +71,6 @@ class Deadlines:
     grace: float = 15.0
     """How much longer the whole answer may take."""
     connect: float = 5.0
-
-
-def check_url(url: str) -> str:
-    """Return ``url`` if a document can be asked for there.
-
-    Raises:
-        UsageError: it cannot; the message says what is wrong with it.
-    """
-    form = "write such as http://HOST:13478/config?gateway=NAMESPACE/NAME"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise UsageError(f"URL: its host or port is malformed: {form}") from None
-    if parts.username is not None or parts.password is not None:
-        raise UsageError(f"URL: it has a user name, which everybody could read in the list of processes: {form}")
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"URL: {url!r} is no http:// or https:// address: {form}")
-    if not parts.path.endswith("/config"):
-        raise UsageError(f"URL: {url!r} does not end in /config, where documents are polled: {form}")
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name == "wait":
-            raise UsageError("URL: take wait out of it, and give the time with --wait")
-        if name == "format" and value != "json":
-            raise UsageError(f"URL: format={value}: only JSON can be checked before it is kept: take it out")
-    if parts.fragment:
-        raise UsageError(f"URL: it has a #fragment: {form}")
-    return url
 
 
 @final
@@ -169,29 +140,6 @@ class Asker:
         except (ValueError, TypeError):
             return None  # no date, or one without a time zone
         return max(0.0, min(left.total_seconds(), LONGEST_PAUSE))
-
-
-def document_problem(body: bytes) -> str | None:
-    """Say why ``body`` is no document of a stunnerd's; None if it is one."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return "it is no JSON, or not all of it came"
-    if not isinstance(document, dict) or document.get("version") not in VERSIONS:
-        return f"its version is none of {', '.join(VERSIONS)}"
-    admin, auth = document.get("admin"), document.get("auth")
-    if not isinstance(admin, dict) or not isinstance(admin.get("name"), str):
-        return "it has no admin.name"
-    if not (isinstance(auth, dict) and isinstance(auth.get("type"), str) and isinstance(auth.get("credentials"), dict)):
-        return "it has no auth with type and credentials"
-    for name in ("listeners", "clusters"):
-        entries = document.get(name, [])
-        named = isinstance(entries, list) and all(
-            isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in entries
-        )
-        if not named:
-            return f"its {name} are no list of things with names"
-    return None
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

@@ -93,6 +93,7 @@ def validate(
 @app.command
 def poll(
     url: Annotated[str, Parameter(help="Such as http://HOST:13478/config?gateway=NAMESPACE/NAME.")],
+    /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="The file that is to hold the document.")],
     once: Annotated[bool, SWITCH, Parameter(help="Ask once: exit code 0 if the file is current, else 3.")] = False,

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, final
 import aiohttp
 import structlog
 
-from stunnergw.cli.asking import Answer, Asker, Deadlines, Document, Nothing, Refused, Unchanged, check_url
+from stunnergw.cli.asking import Answer, Asker, Deadlines, Document, Nothing, Refused, Unchanged
 from stunnergw.cli.keeping import KeptFile
+from stunnergw.cli.recognizing import check_url
 from stunnergw.errors import NotFoundOut, UsageError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from stunnergw.cli.flags import DecisionFlags, decisions
 from stunnergw.cli.judging import judge
 from stunnergw.cli.rendering import render
 from stunnergw.sources.problems import Problem
+from stunnergw.sources.reading import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,8 @@ def findings(rendering: Rendering) -> list[Problem]:
 
 def _summary(rendering: Rendering, problems: list[Problem], notes: list[Problem]) -> str:
     written = len(rendering.loaded.places)
+    if not (written or problems):
+        return f"nothing to judge: no object that stunnergw reads; of folders it reads {', '.join(sorted(SUFFIXES))}"
     wrong = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}" if problems else "nothing wrong"
     said = f", {len(notes)} {'note' if len(notes) == 1 else 'notes'}" if notes else ""
     return f"{wrong}{said}, in {written} {'object' if written == 1 else 'objects'}"

@@ -32,7 +32,10 @@ NEEDS = {"cluster", "stunnerd", "container"}
 LIMIT = 60  # seconds, for the blocks of one document
 
 # (document, what its blocks need): the file that does what they say.
-STANDS_FOR: dict[tuple[str, str], str] = {("README.md", "stunnerd"): "tests/dataplane/test_real_stunnerd.py"}
+STANDS_FOR: dict[tuple[str, str], str] = {
+    ("README.md", "stunnerd"): "tests/dataplane/test_real_stunnerd.py",
+    ("docs/standalone.md", "stunnerd"): "tests/examples/test_loopback.py",
+}
 
 
 def name(document: Path) -> str:

@@ -33,6 +33,11 @@ def test_flags_without_meaning_are_dropped_with_their_values() -> None:
     assert rewritten.dropped == ["--zap-encoder=console", "--zap-log-level", "--pprof-bind-address=:1"]
 
 
+def test_a_switch_without_meaning_takes_nothing_along() -> None:
+    rewritten = rewrite(["run", "--enable-finalizer", "poll"])
+    assert rewritten.arguments == ["run", "poll"]
+
+
 @pytest.mark.parametrize(("text", "value"), [("250ms", 0.25), ("0", 0), ("1m30s", 90), ("5s", 5), ("1.5h", 5400)])
 def test_durations(text: str, value: float) -> None:
     assert seconds(text, flag="x") == pytest.approx(value)

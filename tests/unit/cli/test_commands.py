@@ -83,6 +83,17 @@ def test_problems_go_to_standard_error(tmp_path: Path, capsys: pytest.CaptureFix
         (["run", "--manifests", ".", "--throttle-timeout", "5"], "throttle-timeout"),
         (["render", "-f", ".", "--dataplane-mode", "magic"], "dataplane-mode"),
         (["run", "--no-such-flag"], "--no-such-flag"),
+        (["run", "--manifests", ".", "--config-discovery-service", "nonsense"], "--config-discovery-service"),
+        (["render", "-f", ".", "--cluster-domain", "no domain"], "--cluster-domain"),
+        (["render", "-f", ".", "--public-address", "1.2.3"], "--public-address"),
+        (["render", "-f", ".", "--public-address", "192.0.2.1:3478"], "--public-address"),
+        (["render", "-f", ".", "--reference-grants", "some"], "reference-grants"),
+        (["render", "-f", ".", "--udproute-ports", "some"], "udproute-ports"),
+        (["validate"], "--filename"),
+        (["validate", "-f", "/does/not/exist"], "/does/not/exist"),
+        (["poll"], "URL"),
+        (["poll", "http://localhost/config"], "output"),
+        (["poll", "http://localhost/config", "-o", "/does/not/exist/file"], "/does/not/exist"),
         (["dance"], "dance"),
     ],
 )
@@ -114,13 +125,24 @@ def test_the_demo_shows_a_change(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Programmed=True" in told
 
 
-def test_every_flag_is_in_the_documents(capsys: pytest.CaptureFixture[str]) -> None:
+COMMANDS = ("run", "render", "validate", "poll", "demo", "crds", "version")
+
+
+def test_every_command_and_flag_is_in_the_documents(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Wide enough that no name is broken.
+    monkeypatch.setenv("COLUMNS", "200")
     documented = set(re.findall(r"--[a-z][a-z-]+", RUNNING))
-    for command in ("run", "render"):
+    for command in COMMANDS:
+        assert f"stunnergw {command}" in RUNNING
         assert run_command([command, "--help"]) == 0
         flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
         missing = {flag for flag in flags - documented if flag.replace("--no-", "--") not in documented}
-        assert missing <= {"--help", "--version"}
+        assert missing <= {"--help", "--version"}, command
+    assert run_command(["--help"]) == 0
+    listed = re.findall(r"^│ ([a-z]+) ", capsys.readouterr().out, flags=re.MULTILINE)
+    assert set(COMMANDS) == set(listed)
 
 
 def test_programs_that_read_our_output_may_leave() -> None:
@@ -134,14 +156,3 @@ def test_programs_that_read_our_output_may_leave() -> None:
     )
     assert shown.stdout == "configs:\n"
     assert "Traceback" not in shown.stderr
-
-
-def test_without_a_cluster_nothing_of_its_client_is_loaded() -> None:
-    """It costs 0.4 s and 63 MiB."""
-    folder = str(example("today/one-udp-gateway"))
-    code = (
-        "import sys; from stunnergw.cli.commands import run_command\n"
-        f"assert run_command(['render', '-f', {folder!r}, '--output=configs']) == 0\n"
-        "assert 'kubernetes_asyncio' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
