@@ -52,8 +52,13 @@ def _spell_v1(config: Config) -> dict[str, Any]:
     }
     return document | _present(
         listeners=[_listener_v1(listener) for listener in config.listeners],
-        clusters=[_cluster_v1(cluster) for cluster in config.clusters],
+        clusters=sorted((_cluster_v1(cluster) for cluster in config.clusters), key=_name),
     )
+
+
+def _name(cluster: dict[str, Any]) -> str:
+    # As text, not by its parts: stunnerd's first cluster by name is the first as text.
+    return str(cluster["name"])
 
 
 def _auth(auth: Auth, written_type: str) -> dict[str, Any]:
@@ -103,7 +108,7 @@ def _spell_v1alpha1(config: Config) -> dict[str, Any]:
     }
     return document | _present(
         listeners=[_listener_v1alpha1(listener, config.relay_ports) for listener in config.listeners],
-        clusters=[_cluster_v1alpha1(cluster) for cluster in config.clusters],
+        clusters=sorted((_cluster_v1alpha1(cluster) for cluster in config.clusters), key=_name),
     )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from stunnergw.errors import Unknown
 from stunnergw.projection.listeners import own_listeners
+from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.projection.selectors import matches
@@ -34,6 +36,8 @@ class Attachment(NamedTuple):
     """The listeners that took the route, in the Gateway's order."""
     refused: Problem | None = None
     """Where none did: why."""
+    unknown: str = ""
+    """Why it cannot be told; one Gateway's trouble is not that of a route's other parents."""
 
 
 class AttachedRoute(NamedTuple):
@@ -63,7 +67,10 @@ def _attach(db: Context, kind: Kind[UDPRoute], route: Key, parent: ParentReferen
     gateway = parent_key(route, parent)
     if gateway is None:
         return Attachment(None)
-    selected = [rule for rule in own_listeners(db, gateway) if _selected(parent, rule)]
+    rules = own_listeners.attempt(db, gateway)
+    if isinstance(rules, Undecided):
+        return Attachment(gateway, unknown=rules.reason)
+    selected = [rule for rule in rules if _selected(parent, rule)]
     if not selected:
         return Attachment(gateway, (), _no_match(gateway, parent))
     taking = [rule for rule in selected if _admits(db, kind, route, gateway, rule)]
@@ -123,8 +130,11 @@ def _listeners_of(db: Context, kind: Kind[UDPRoute], route: Key, gateway: Key) -
     """Return the listeners of a Gateway that take a route, by whichever parentRef; each once, sorted."""
     if masked(db, kind, route):
         return ()
-    taken = {name for one in attachments(db, kind, route) if one.gateway == gateway for name in one.listeners}
-    return tuple(sorted(taken))
+    ours = [one for one in attachments(db, kind, route) if one.gateway == gateway]
+    for one in ours:
+        if one.unknown:
+            raise Unknown(one.unknown)
+    return tuple(sorted({name for one in ours for name in one.listeners}))
 
 
 @query("attached routes")

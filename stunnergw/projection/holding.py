@@ -85,6 +85,15 @@ class Holding:
         else:
             self._fold_certificates(subject, result.value)
 
+    def cannot_tell(self, result: Result) -> None:
+        """Take note of a result that is undecided: what is held stays, and nobody is served on it."""
+        (subject,) = result.args
+        self._reasons.pop(subject, None)
+
+    def is_missing(self, name: str) -> None:
+        """Take note that a class is gone: what it held stays, and nobody is served on it."""
+        self._reasons.pop(name, None)
+
     def release(self, gateway: Key) -> None:
         """Forget the certificates of a Gateway that is gone, or has no TLS listener any more."""
         uid, held = self._certificates.pop(gateway, ("", {}))

@@ -127,7 +127,9 @@ class Projection:
 
     def _hold(self, result: Result) -> None:
         # What cannot be told today leaves what is held as it is.
-        if not isinstance(result.value, Undecided):
+        if isinstance(result.value, Undecided):
+            self._holding.cannot_tell(result)
+        else:
             self._holding.fold(result)
 
     # -- what is wanted ----------------------------------------------------------------------------------------
@@ -141,11 +143,18 @@ class Projection:
             for wanted, args, place in self._wanted(changed.kind, changed.key):
                 if thing is not None:
                     self.engine.want(wanted, args, place)
-                elif self.engine.unwant(wanted, args) and place != NOWHERE:
-                    maps.put(place, ABSENT, None)
+                elif self.engine.unwant(wanted, args):
+                    self._take_away(args, place, maps)
             if changed.kind is GATEWAY:
                 self._plan_certificates(changed.key, cast("Gateway | None", thing))
             yield
+
+    def _take_away(self, args: tuple[Any, ...], place: Place, maps: _Maps) -> None:
+        """End an output whose object is gone. What a class holds stays, in case the class comes back."""
+        if place == NOWHERE:
+            self._holding.is_missing(*args)
+        else:
+            maps.put(place, ABSENT, None)
 
     def _plan_certificates(self, key: Key, gateway: Gateway | None) -> None:
         """Want the certificates of a Gateway that has TLS listeners; most have none."""

@@ -56,7 +56,10 @@ def _entry(db: Context, kind: Kind[UDPRoute], route: UDPRoute, index: int) -> Ou
         case Broken():
             return Undecided(f"GatewayClass {named} of Gateway {gateway} is not accepted")
         case Accepted():
-            return Want(_conditions(db, kind, route, index, gateway, today.parameters))
+            unknown = attachments(db, kind, route.metadata.key)[index].unknown
+            return (
+                Undecided(unknown) if unknown else Want(_conditions(db, kind, route, index, gateway, today.parameters))
+            )
 
 
 @query("class named by Gateway")

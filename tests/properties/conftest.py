@@ -18,4 +18,5 @@ settings.register_profile(
     "ci", max_examples=60, deadline=None, print_blob=True, suppress_health_check=_QUIET, phases=_PHASES
 )
 settings.register_profile("thorough", parent=settings.get_profile("ci"), max_examples=3000)
+settings.register_profile("unshrunk", parent=settings.get_profile("ci"), phases=_PHASES[:3])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -31,7 +31,9 @@ USER, PASSWORD = "u5er-of-turn", "pa55-of-turn"
 Body = dict[str, Any]
 
 
-def applied(kind: Kind[Any], name: str, *, namespace: str = NAMESPACE, meta: Body | None = None, **parts: Any) -> Applied:
+def applied(
+    kind: Kind[Any], name: str, *, namespace: str = NAMESPACE, meta: Body | None = None, **parts: Any
+) -> Applied:
     """Apply an object of any kind; ``parts`` are the fields beside metadata."""
     where = {"namespace": namespace} if kind.namespaced else {}
     metadata = {"name": name, "uid": f"{kind.kind} {namespace}/{name}", "generation": 1, **where, **(meta or {})}

@@ -1,0 +1,103 @@
+"""The law: what is worked out step by step equals what is worked out from scratch, byte for byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stunnergw.events.types import Applied, Deleted, Fact, Listed
+from stunnergw.resources import kinds
+from tests.support.bench import Bench, maps_of
+from tests.support.purity import pure_to_the_bone
+from tests.support.worlds import CLASS_KINDS, LEGACY, MANAGED, SETTINGS, applies, deletions, histories, worlds
+
+if TYPE_CHECKING:
+    from stunnergw.settings import Decisions
+    from tests.support.worlds import Run
+
+
+# A history is long, and its repr longer; nobody reads it before it is shrunk.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
+def from_scratch(runs: list[Run], grown: Bench) -> Bench:
+    """Work everything out in one run, holding what ``grown`` holds."""
+    fresh = Bench(grown.settings)
+    fresh.borrow(grown)
+    fresh.run(*(fact for run in runs for fact in run))
+    return fresh
+
+
+def check_law(runs: list[Run], settings: Decisions) -> None:
+    grown = Bench(settings)
+    for number, run in enumerate(runs, start=1):
+        grown.run(*run)
+        assert maps_of(grown.snapshot) == maps_of(from_scratch(runs[:number], grown).snapshot), f"after run {number}"
+
+
+@given(histories(), MANAGED)
+def test_incremental_equals_scratch_in_managed_mode(runs: list[Run], settings: Decisions) -> None:
+    check_law(runs, settings)
+
+
+@given(histories(), LEGACY)
+def test_incremental_equals_scratch_in_legacy_mode(runs: list[Run], settings: Decisions) -> None:
+    check_law(runs, settings)
+
+
+@given(histories(), SETTINGS)
+def test_each_event_for_itself_gives_the_same(runs: list[Run], settings: Decisions) -> None:
+    grown = Bench(settings)
+    facts = [fact for run in runs for fact in run]
+    for fact in facts:
+        grown.run(fact)
+    assert maps_of(grown.snapshot) == maps_of(from_scratch([facts], grown).snapshot)
+
+
+@st.composite
+def noise(draw: st.DrawFn, fact: Applied) -> list[Fact]:
+    """Draw what happened to an object before it became what it is."""
+    before: list[Fact] = draw(st.lists(st.one_of(applies(fact.kind, key=fact.key), deletions(fact.kind)), max_size=2))
+    # Deletions of others would undo them, wherever the order puts them.
+    return [each for each in before if not isinstance(each, Deleted) or each.key == fact.key]
+
+
+@st.composite
+def two_ways(draw: st.DrawFn) -> tuple[list[Run], list[Run]]:
+    """Draw two histories that end in the same objects. No class breaks on the way: nothing is held."""
+    facts = draw(worlds())
+    listing: list[Fact] = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE]
+    ways: list[list[Run]] = []
+    for _ in range(2):
+        told: list[list[Fact]] = [[fact] for fact in listing]
+        for fact in facts:
+            assert isinstance(fact, Applied)
+            told.append([*(draw(noise(fact)) if fact.kind not in CLASS_KINDS else []), fact])
+        order = draw(st.permutations(told))
+        stream = [fact for each in order for fact in each]
+        cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=4)))
+        ways.append([stream[low:high] for low, high in zip([0, *cuts], [*cuts, len(stream)], strict=True)])
+    return ways[0], ways[1]
+
+
+@given(two_ways(), SETTINGS)
+def test_the_order_of_arrival_does_not_show(ways: tuple[list[Run], list[Run]], settings: Decisions) -> None:
+    ends = []
+    for runs in ways:
+        bench = Bench(settings)
+        for run in runs:
+            bench.run(*run)
+        ends.append(maps_of(bench.snapshot))
+    assert ends[0] == ends[1]
+
+
+@given(histories(most_runs=2), SETTINGS)
+def test_no_query_calls_the_outside_world(runs: list[Run], settings: Decisions) -> None:
+    bench = Bench(settings)
+    # The traps of `pure` are Python functions, and would themselves be seen: so they are set within.
+    for run in runs:
+        with pure_to_the_bone():
+            bench.run(*run)
