@@ -53,7 +53,7 @@ def address_type(value: str) -> str:
 
 
 @query("public address")
-def public_address(db: Context, gateway: Key, listener: str) -> PublicAddress:
+def public_address(db: Context, gateway: Key, listener: str, held: bool) -> PublicAddress:
     """Return the public address of a listener."""
     rule = next((rule for rule in own_listeners(db, gateway) if rule.name == listener), None)
     if rule is None:
@@ -61,7 +61,7 @@ def public_address(db: Context, gateway: Key, listener: str) -> PublicAddress:
     asked = _asked_for(db, gateway)
     if asked:
         return PublicAddress(address_type(asked), asked, rule.port, "spec.addresses of the Gateway")
-    found, lacked = _from_service(db, gateway, rule)
+    found, lacked = _from_service(db, gateway, rule, held=held)
     if found is not None:
         return found
     given = db.settings.public_address
@@ -76,8 +76,10 @@ def _asked_for(db: Context, gateway: Key) -> str:
     return first.value if first and first.type in ADDRESS_TYPES else ""
 
 
-def _from_service(db: Context, gateway: Key, rule: ListenerRule) -> tuple[PublicAddress | None, list[str]]:
-    found = exposure(db, gateway)
+def _from_service(
+    db: Context, gateway: Key, rule: ListenerRule, *, held: bool
+) -> tuple[PublicAddress | None, list[str]]:
+    found = exposure(db, gateway, held)
     if isinstance(found, str):
         return None, [found]
     name = f"Service {found.service}"

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from stunnergw.errors import Unknown
-from stunnergw.projection.classes import ruling
+from stunnergw.projection.classes import parameters_for
 from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import GATEWAY
 from stunnergw.resources.modelling import EMPTY_MAP, FrozenMap
@@ -42,13 +41,10 @@ def own_annotations(db: Context, gateway: Key) -> FrozenMap:
 
 
 @query("annotations of Service")
-def service_annotations(db: Context, gateway: Key) -> FrozenMap:
+def service_annotations(db: Context, gateway: Key, held: bool) -> FrozenMap:
     """Return the merged annotations that steer a Gateway's Service and are copied to it."""
-    try:
-        ruled = ruling(db, gateway)
-    except Unknown:
-        ruled = None
-    defaults = ruled.parameters.service_annotations if ruled else EMPTY_MAP
+    parameters = parameters_for(db, gateway, held=held)
+    defaults = parameters.service_annotations if parameters else EMPTY_MAP
     return FrozenMap({**defaults, **own_annotations(db, gateway)})
 
 

@@ -106,6 +106,19 @@ def ruling(db: Context, gateway: Key) -> Ruling | None:
             raise Unknown(f"GatewayClass {class_name} not found: Gateway {gateway} stays as it is")
 
 
+def parameters_for(db: Context, gateway: Key, *, held: bool) -> Parameters | None:
+    """Return the parameters that a Gateway is served with, or (not ``held``) those of today alone.
+
+    Statuses go by today: a restart, after which nothing is held, must not change them. None where there are none.
+    """
+    if held:
+        ruled = ruling.attempt(db, gateway)
+        return ruled.parameters if isinstance(ruled, Ruling) else None
+    found = db.get(GATEWAY, gateway)
+    today = class_today(db, found.spec.gateway_class_name) if found else None
+    return today.parameters if isinstance(today, Accepted) else None
+
+
 def _naming(db: Context, key: Key) -> tuple[str, str]:
     gateway = db.get(GATEWAY, key)
     if gateway is None:
@@ -160,6 +173,8 @@ class ClassHold(NamedTuple):
     """Why there are none."""
     naming: tuple[GatewayItem, ...]
     """The Gateways that name the class."""
+    missing: bool = False
+    """There is no such class: nobody is served on what it holds, until it is back."""
 
 
 @query("hold of class")
@@ -171,5 +186,7 @@ def class_hold(db: Context, class_name: str) -> ClassHold:
             return ClassHold(parameters, auth_of_class(db, class_name, held=False), "", naming)
         case Broken(problem=problem):
             return ClassHold(None, None, problem.message, naming)
+        case None:
+            return ClassHold(None, None, "", naming, missing=True)
     # Another controller's class: nothing is held for those who name it.
     return ClassHold(None, None, "", ())

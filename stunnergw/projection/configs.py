@@ -183,7 +183,7 @@ def _listener_config(
     db: Context, gateway: Key, served: ServedListener, address: str, routes: tuple[AttachedRoute, ...]
 ) -> ListenerConfig:
     rule, pair = served
-    public = public_address(db, gateway, rule.name)
+    public = public_address(db, gateway, rule.name, True)
     return ListenerConfig(
         name=ListenerName(gateway.namespace, gateway.name, rule.name),
         protocol=rule.protocol,

@@ -6,9 +6,8 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stunnergw.errors import Unknown
 from stunnergw.projection.annotations import SERVICE_TYPE, service_annotations
-from stunnergw.projection.classes import ruling
+from stunnergw.projection.classes import parameters_for
 from stunnergw.resources.kinds import GATEWAY, SERVICE
 from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
 from stunnergw.settings import DataplaneMode
@@ -50,13 +49,10 @@ def owner_reference(db: Context, kind: Kind[Any], owner: ObjectMeta) -> dict[str
     return {"apiVersion": kind.api_version(version), "kind": kind.kind, "name": owner.name, "uid": owner.uid}
 
 
-def service_name(db: Context, gateway: Key) -> str:
+def service_name(db: Context, gateway: Key, *, held: bool) -> str:
     """Return the name of a Gateway's Service; with v1alpha1 documents goes the name of that time."""
-    try:
-        rule = ruling(db, gateway)
-    except Unknown:
-        rule = None
-    old = rule is not None and rule.parameters.spelling == "v1alpha1"
+    parameters = parameters_for(db, gateway, held=held)
+    old = parameters is not None and parameters.spelling == "v1alpha1"
     return fitting_name(f"stunner-gateway-{gateway.name}-svc" if old else gateway.name)
 
 
@@ -68,9 +64,9 @@ class ServiceType(NamedTuple):
     """What was asked for and could not be had."""
 
 
-def service_type(db: Context, gateway: Key) -> ServiceType:
+def service_type(db: Context, gateway: Key, *, held: bool) -> ServiceType:
     """Read the type of a Gateway's Service from its annotation: a LoadBalancer, unless it says otherwise."""
-    asked = service_annotations(db, gateway).get(SERVICE_TYPE, "").strip()
+    asked = service_annotations(db, gateway, held).get(SERVICE_TYPE, "").strip()
     found = _TYPES.get(asked.lower())
     if found is None:
         words = ", ".join((*_PREFERENCE, "None"))
@@ -78,10 +74,10 @@ def service_type(db: Context, gateway: Key) -> ServiceType:
     return ServiceType(found)
 
 
-def public_service(db: Context, gateway: Key) -> Key | None:
+def public_service(db: Context, gateway: Key, *, held: bool) -> Key | None:
     """Return the Service that exposes a Gateway: of several, by type and then by name."""
     candidates = [key for key in db.select(SERVICES_BY_GATEWAY, str(gateway)) if _owned(db, gateway, key)]
-    named = Key(gateway.namespace, service_name(db, gateway))
+    named = Key(gateway.namespace, service_name(db, gateway, held=held))
     if db.settings.standalone and named not in candidates and _stands_in(db, gateway, db.get(SERVICE, named)):
         candidates.append(named)
     return min(candidates, key=lambda key: _rank(db, key), default=None)
@@ -101,13 +97,13 @@ def owned_by_gateway(db: Context, gateway: Key, key: Key) -> bool:
     return any(ref.kind == "Gateway" and ref.uid == owner.metadata.uid for ref in service.metadata.owner_references)
 
 
-def in_the_way(db: Context, gateway: Key) -> str:
+def in_the_way(db: Context, gateway: Key, *, held: bool) -> str:
     """Say that a Service of the name that ours is to have is somebody else's; empty where none is.
 
     Ours bears our label or is owned by the Gateway; people put the label on one that they make beforehand, to pin an
     address.
     """
-    key = Key(gateway.namespace, service_name(db, gateway))
+    key = Key(gateway.namespace, service_name(db, gateway, held=held))
     service = db.get(SERVICE, key)
     if service is None or service.metadata.labels.get(OWNED_BY) == OWNER or owned_by_gateway(db, gateway, key):
         return ""

@@ -75,14 +75,17 @@ class _Seen(NamedTuple):
     kind: ServiceType
     notes: tuple[str, ...]
     """What is ignored of the Gateway as a whole."""
+    held: bool
 
 
 def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
     key, annotations = gateway.metadata.key, gateway.metadata.annotations
+    # Of an accepted class nothing is held, and the results are those that the outputs rest on.
+    held = isinstance(today, Accepted)
     # While a certificate cannot be told there are no ports, which the listener says itself.
-    ports = service_ports.attempt(db, key)
+    ports = service_ports.attempt(db, key, held)
     ports = NO_PORTS if isinstance(ports, Undecided) else ports
-    kind = service_type(db, key)
+    kind = service_type(db, key, held=held)
     ignored = tuple(text for name, text in ports.notes if not name)
     if TARGET_PORT in annotations:
         names = frozenset(listener.name for listener in gateway.spec.listeners)
@@ -92,16 +95,17 @@ def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
         key=key,
         generation=gateway.metadata.generation,
         today=today,
-        rules=listeners(db, key),
+        rules=listeners(db, key, held=held),
         refused=gateway_refusal(db, key),
         ports=ports,
         kind=kind,
         notes=(*ignored, kind.note) if kind.note else ignored,
+        held=held,
     )
 
 
 def _addresses(db: Context, seen: _Seen) -> tuple[AssignedAddress, ...]:
-    found = (public_address(db, seen.key, rule.name).assigned for rule in seen.rules if rule.sound)
+    found = (public_address(db, seen.key, rule.name, seen.held).assigned for rule in seen.rules if rule.sound)
     return tuple(dict.fromkeys(address for address in found if address))
 
 
@@ -178,7 +182,7 @@ PROGRAMMED = 1
 
 def _listener_status(db: Context, seen: _Seen, rule: ListenerRule) -> ListenerStatus:
     generation = seen.generation
-    address = public_address(db, seen.key, rule.name)
+    address = public_address(db, seen.key, rule.name, seen.held)
     notes = (*rule.notes, *(text for name, text in seen.ports.notes if name == rule.name))
     problem = _listener_not_programmed(seen, rule, address)
     message = "" if problem else sentence(_told(rule, address), *notes)

@@ -90,9 +90,9 @@ class Holding:
         (subject,) = result.args
         self._reasons.pop(subject, None)
 
-    def is_missing(self, name: str) -> None:
-        """Take note that a class is gone: what it held stays, and nobody is served on it."""
-        self._reasons.pop(name, None)
+    def holds(self, name: str) -> bool:
+        """Say whether something is held for a class."""
+        return name in self._classes
 
     def release(self, gateway: Key) -> None:
         """Forget the certificates of a Gateway that is gone, or has no TLS listener any more."""
@@ -128,7 +128,7 @@ class Holding:
         else:
             self._classes[name] = new
         self._tell_class(name, old, new)
-        if new is not None and today.parameters is None:
+        if new is not None and today.parameters is None and not today.missing:
             self._reasons[name] = today.reason
         else:
             self._reasons.pop(name, None)

@@ -13,7 +13,7 @@ from stunnergw.errors import Unknown
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.certificates import HELD_CERTIFICATES, Certificate, CertificateToday, certificate
 from stunnergw.projection.classes import gateways_of_class, ruling
-from stunnergw.projection.listeners import own_listeners
+from stunnergw.projection.listeners import own_listeners, without_reserved
 from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
@@ -65,7 +65,7 @@ def left_out(db: Context, class_name: str) -> tuple[LeftOut, ...]:
     names: dict[str, tuple[Key, str]] = {}
     found: list[LeftOut] = []
     for gateway in sorted(served_gateways(db, class_name), key=lambda key: (age(db, key), key)):
-        for rule in own_listeners(db, gateway):
+        for rule in without_reserved(db, gateway, own_listeners(db, gateway), held=True):
             # Certificates do not count: a listener must not lose its port the moment a neighbour's Secret appears.
             if rule.refused or (rule.withheld and not rule.waits_for_certificate):
                 continue
@@ -102,15 +102,19 @@ def _no_place(
     return None
 
 
-def listeners(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
-    """Judge the listeners of a Gateway, beside those of the Gateways that share its document."""
-    managed = db.settings.dataplane_mode is DataplaneMode.MANAGED
-    return own_listeners(db, gateway) if managed else _beside_others(db, gateway)
+def listeners(db: Context, gateway: Key, *, held: bool) -> tuple[ListenerRule, ...]:
+    """Judge the listeners of a Gateway, beside those of the Gateways that share its document.
+
+    Not ``held``: the class is broken, so nobody shares a document with anybody as far as a status can tell.
+    """
+    if held and db.settings.dataplane_mode is DataplaneMode.LEGACY:
+        return _beside_others(db, gateway)
+    return without_reserved(db, gateway, own_listeners(db, gateway), held=held)
 
 
 @query("listeners beside others")
 def _beside_others(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
-    own = own_listeners(db, gateway)
+    own = without_reserved(db, gateway, own_listeners(db, gateway), held=True)
     outside = {item.listener: item for item in _left_out_of(db, gateway)}
     return tuple(_exclude(rule, outside.get(rule.name)) for rule in own)
 
@@ -142,7 +146,7 @@ def served_listeners(db: Context, gateway: Key) -> tuple[ServedListener, ...]:
     if found is None:
         return ()
     served = []
-    for rule in listeners(db, gateway):
+    for rule in listeners(db, gateway, held=True):
         if rule.sound and not rule.secured:
             served.append(ServedListener(rule, None))
         elif rule.refused is None and rule.secured and (rule.withheld is None or rule.waits_for_certificate):

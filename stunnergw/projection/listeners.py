@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from stunnergw.errors import Unknown
 from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.certificates import certificate, tls_problem
-from stunnergw.projection.classes import ruling
+from stunnergw.projection.classes import parameters_for
 from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
@@ -107,9 +106,6 @@ def own_listeners(db: Context, gateway: Key) -> tuple[ListenerRule, ...]:
     if found and TARGET_PORT in found.metadata.annotations:
         targets = port_map(found.metadata.annotations, TARGET_PORT, frozenset(spec.name for spec in specs))
         rules = _with_targets(rules, targets)
-    if any(rule.transport == "TCP" for rule in rules):
-        reserved = reserved_ports(db, gateway)
-        rules = [_reserve(rule, reserved) for rule in rules]
     return tuple(rules)
 
 
@@ -247,13 +243,20 @@ def _taken_back(rule: ListenerRule, dropped: set[str]) -> tuple[str, ...]:
     )
 
 
-def reserved_ports(db: Context, gateway: Key) -> tuple[int, ...]:
+def without_reserved(
+    db: Context, gateway: Key, rules: tuple[ListenerRule, ...], *, held: bool
+) -> tuple[ListenerRule, ...]:
+    """Refuse the listeners that would bind a port on which stunnerd itself listens."""
+    if not any(rule.transport == "TCP" for rule in rules):
+        return rules
+    reserved = _reserved_ports(db, gateway, held=held)
+    return tuple(_reserve(rule, reserved) for rule in rules)
+
+
+def _reserved_ports(db: Context, gateway: Key, *, held: bool) -> tuple[int, ...]:
     """Return the TCP ports that stunnerd itself listens on: health checks, and metrics where they are on."""
-    try:
-        ruled = ruling(db, gateway)
-    except Unknown:
-        ruled = None
-    dataplane = ruled.parameters.dataplane if ruled else None
+    parameters = parameters_for(db, gateway, held=held)
+    dataplane = parameters.dataplane if parameters else None
     if dataplane is None:
         return (HEALTH_PORT,)
     ports = () if dataplane.spec.disable_health_check else (HEALTH_PORT,)

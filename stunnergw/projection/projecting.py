@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 from stunnergw.projection.addresses import external_address
 from stunnergw.projection.certificates import certificates_of_gateway, wants_certificate
-from stunnergw.projection.classes import class_hold
+from stunnergw.projection.classes import ClassHold, class_hold
 from stunnergw.projection.classstatuses import class_status
 from stunnergw.projection.configs import class_config, config
 from stunnergw.projection.gatewaystatuses import gateway_status
@@ -131,6 +131,9 @@ class Projection:
             self._holding.cannot_tell(result)
         else:
             self._holding.fold(result)
+        if isinstance(result.value, ClassHold) and result.value.missing and not self._holding.holds(*result.args):
+            # While it holds, a class that is gone is looked at for who still names it.
+            self.engine.unwant(class_hold, result.args)
 
     # -- what is wanted ----------------------------------------------------------------------------------------
 
@@ -143,18 +146,11 @@ class Projection:
             for wanted, args, place in self._wanted(changed.kind, changed.key):
                 if thing is not None:
                     self.engine.want(wanted, args, place)
-                elif self.engine.unwant(wanted, args):
-                    self._take_away(args, place, maps)
+                elif wanted is not class_hold and self.engine.unwant(wanted, args):
+                    maps.put(place, ABSENT, None)
             if changed.kind is GATEWAY:
                 self._plan_certificates(changed.key, cast("Gateway | None", thing))
             yield
-
-    def _take_away(self, args: tuple[Any, ...], place: Place, maps: _Maps) -> None:
-        """End an output whose object is gone. What a class holds stays, in case the class comes back."""
-        if place == NOWHERE:
-            self._holding.is_missing(*args)
-        else:
-            maps.put(place, ABSENT, None)
 
     def _plan_certificates(self, key: Key, gateway: Gateway | None) -> None:
         """Want the certificates of a Gateway that has TLS listeners; most have none."""

@@ -45,13 +45,15 @@ NO_PORTS = ServicePorts(())
 
 
 @query("ports of Service")
-def service_ports(db: Context, gateway: Key) -> ServicePorts:
+def service_ports(db: Context, gateway: Key, held: bool) -> ServicePorts:
     """Return one port for each listener that can be served and is of the Service's transport."""
-    merged = service_annotations(db, gateway)
-    rules = listeners(db, gateway)
-    kind = service_type(db, gateway).type
+    merged = service_annotations(db, gateway, held)
+    rules = listeners(db, gateway, held=held)
+    kind = service_type(db, gateway, held=held).type
     node_ports = port_map(merged, steer.NODE_PORT, frozenset(rule.name for rule in rules))
-    serving = [served.rule for served in served_listeners(db, gateway)]
+    serving = (
+        [served.rule for served in served_listeners(db, gateway)] if held else [rule for rule in rules if rule.sound]
+    )
     fitting = serving
     if not is_true(merged, steer.MIXED_PROTOCOLS):
         # The first listener of ours decides, whatever else is wrong with it: a missing Secret must not turn
@@ -93,24 +95,26 @@ class Exposure(NamedTuple):
 
 
 @query("exposure")
-def exposure(db: Context, gateway: Key) -> Exposure | str:
+def exposure(db: Context, gateway: Key, held: bool) -> Exposure | str:
     """Return the Service that exposes a Gateway as it stands, or why there is none."""
-    wanted_type = service_type(db, gateway).type
+    wanted_type = service_type(db, gateway, held=held).type
     if not wanted_type:
         return f"annotation {steer.SERVICE_TYPE} says None, so no Service is made: give spec.addresses"
-    key = public_service(db, gateway)
+    key = public_service(db, gateway, held=held)
     service = db.get(SERVICE, key) if key else None
     if not (key and service):
-        taken = in_the_way(db, gateway)
+        taken = in_the_way(db, gateway, held=held)
         if taken:
             return taken
     if not db.settings.standalone:
         return _as_it_is(key, service) if key and service else f"Gateway {gateway} has no Service yet"
     kind = (service.spec.type if service else "") or wanted_type
     ports = _ports(service) if service else ()
-    wanted = tuple(ExposedPort(port.transport, port.port, port.node_port) for port in service_ports(db, gateway).ports)
+    wanted = tuple(
+        ExposedPort(port.transport, port.port, port.node_port) for port in service_ports(db, gateway, held).ports
+    )
     return Exposure(
-        key or Key(gateway.namespace, service_name(db, gateway)),
+        key or Key(gateway.namespace, service_name(db, gateway, held=held)),
         kind,
         ports or wanted,
         service.status.load_balancer.ingress if service else (),

@@ -63,11 +63,11 @@ def service(db: Context, gateway: Key) -> Output[OwnedObject]:
     found, ruled = db.get(GATEWAY, gateway), ruling(db, gateway)
     if found is None or ruled is None:
         return ABSENT
-    kind = service_type(db, gateway).type
+    kind = service_type(db, gateway, held=True).type
     if not kind:
         return ABSENT
     must_have_something_to_serve(db, gateway)
-    taken = in_the_way(db, gateway)
+    taken = in_the_way(db, gateway, held=True)
     if taken:
         raise Unknown(taken)
     if kind == "ExternalName" and not external_name(found):
@@ -91,7 +91,7 @@ def _service_body(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[st
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
-            "name": service_name(db, key),
+            "name": service_name(db, key, held=True),
             "namespace": key.namespace,
             "labels": _labels(gateway),
             "annotations": _annotations(db, key, gateway),
@@ -117,18 +117,18 @@ def _labels(gateway: Gateway) -> dict[str, str]:
 def _annotations(db: Context, key: Key, gateway: Gateway) -> dict[str, str]:
     infrastructure = gateway.spec.infrastructure
     return {
-        **service_annotations(db, key),
+        **service_annotations(db, key, True),
         **(infrastructure.annotations if infrastructure else {}),
         RELATED_GATEWAY: str(key),
     }
 
 
 def _service_spec(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[str, Any]:
-    merged = service_annotations(db, key)
+    merged = service_annotations(db, key, True)
     spec: dict[str, Any] = {
         "type": kind,
         "selector": wanted_selector(db, key),
-        "ports": [_port(port) for port in service_ports(db, key).ports] + _health_port(merged, kind),
+        "ports": [_port(port) for port in service_ports(db, key, True).ports] + _health_port(merged, kind),
         "sessionAffinity": "None" if is_true(merged, steer.NO_SESSION_AFFINITY) else "ClientIP",
     }
     local = merged.get(steer.TRAFFIC_POLICY, "").strip().lower() == "local"

@@ -135,7 +135,6 @@ def test_nobody_names_it_so_nothing_is_held(left: Applied | Deleted) -> None:
     undecided(held.snapshot.configs[EDGE])
 
 
-@pytest.mark.xfail(reason="while a class is missing nobody notices that its last Gateway goes: it holds for ever")
 @pytest.mark.parametrize("left", [deleted(gateway()), gateway(class_name="other")], ids=["deleted", "moved"])
 def test_a_missing_class_that_nobody_names_holds_nothing(left: Applied | Deleted) -> None:
     held = running()
@@ -144,7 +143,6 @@ def test_a_missing_class_that_nobody_names_holds_nothing(left: Applied | Deleted
     assert held.projection.held.classes == {}
 
 
-@pytest.mark.xfail(reason="a Gateway that left while the class was missing is served on what was held for it before")
 def test_who_left_a_missing_class_and_comes_back_is_not_held_for() -> None:
     held = running()
     held.run(deleted(gateway_class()))
@@ -171,7 +169,8 @@ def test_a_restart_forgets() -> None:
 
 
 def naming(held: Bench, name: str) -> set[object]:
-    return set(held.store.select(GATEWAYS_BY_CLASS, name))
+    gateways = held.store.select(GATEWAYS_BY_CLASS, name)
+    return set(gateways)
 
 
 @given(histories(), SETTINGS)
@@ -191,10 +190,6 @@ def differing_statuses(held: Bench, fresh: Bench) -> list[object]:
     return [slot for slot in ours.keys() | others.keys() if ours.get(slot) != others.get(slot)]
 
 
-DEPENDS = pytest.mark.xfail(reason="a status asks for the ruling parameters, held ones too: a restart changes it")
-
-
-@DEPENDS
 @pytest.mark.parametrize(
     ("facts", "settings"),
     [
