@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
+import orjson
 from pydantic import BeforeValidator, Field
 
 from stunnergw.resources.modelling import EMPTY_MAP, Many, StringMap, model, stored
@@ -50,8 +53,27 @@ def _drop_last_applied(value: Any) -> Any:
     return value
 
 
-def _newest_manager(entries: Any) -> str:
-    """Return the manager of the newest managedFields entry: a program's name, not a person's."""
+FIELD_MANAGER = "stunner-gateway-operator"
+"""The name under which we apply objects."""
+
+_OWNER_UID = re.compile(r'k:\{\\"uid\\":\\"[^"\\]*\\"\}')
+
+
+def _fields_applied(entries: Iterable[Any]) -> str:
+    """Return the fields that our entry in managedFields covers, as JSON without owners' uids."""
+    for entry in entries:
+        if isinstance(entry, dict) and _is_ours(entry):
+            text = orjson.dumps(entry.get("fieldsV1") or {}, option=orjson.OPT_SORT_KEYS).decode()
+            return _OWNER_UID.sub(r'k:{\\"uid\\":\\"\\"}', text)
+    return ""
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    return (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply") and not entry.get("subresource")
+
+
+def _managers(entries: Any) -> str:
+    """Shorten managedFields: the manager of the newest entry, a program's name; then the fields of our own."""
     if isinstance(entries, str):
         return entries
     if entries is not None and not isinstance(entries, list):
@@ -61,7 +83,9 @@ def _newest_manager(entries: Any) -> str:
         key=lambda entry: str(entry.get("time", "")),
         default={},
     )
-    return str(newest.get("manager", ""))
+    name, fields = str(newest.get("manager", "")), _fields_applied(entries or ())
+    # One text for all objects of a shape: thousands of Gateways' Services differ in values, not in fields.
+    return sys.intern(f"{name}\n{fields}") if fields else name
 
 
 @model
@@ -78,7 +102,7 @@ class OwnerReference:
 class ObjectMeta:
     """The part of metadata that decisions or writers read.
 
-    ``resource_version`` and ``manager`` belong to the event that brought the object rather than to the
+    ``resource_version`` and ``managers`` belong to the event that brought the object rather than to the
     object: they take no part in comparisons.
     """
 
@@ -91,12 +115,26 @@ class ObjectMeta:
     annotations: Annotated[StringMap, BeforeValidator(_drop_last_applied)] = EMPTY_MAP
     owner_references: Many[OwnerReference] = ()
     resource_version: str = stored("")
-    manager: Annotated[str, BeforeValidator(_newest_manager), Field(alias="managedFields", exclude=True)] = stored("")
+    managers: Annotated[str, BeforeValidator(_managers), Field(alias="managedFields", exclude=True)] = stored("")
+    """The manager of the newest change and, on a line of its own, the fields that we applied.
+
+    In one field, because pydantic would turn the list into Python objects once for each.
+    """
 
     @property
     def key(self) -> Key:
         """Namespace and name."""
         return Key(self.namespace, self.name)
+
+    @property
+    def manager(self) -> str:
+        """The field manager of the newest change."""
+        return self.managers.partition("\n")[0]
+
+    @property
+    def applied_fields(self) -> str:
+        """The fields that our entry in managedFields covers, as JSON; empty where we have none."""
+        return self.managers.partition("\n")[2]
 
 
 @runtime_checkable

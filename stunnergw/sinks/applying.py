@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stunnergw.projection.bodies import OwnedObject
 
 APPLIED = "stunner.l7mp.io/applied"
@@ -23,6 +25,28 @@ def applied_body(wanted: OwnedObject) -> dict[str, Any]:
     digest = sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     body["metadata"].setdefault("annotations", {})[APPLIED] = digest
     return body
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """Return the hash that a body made by :func:`applied_body` bears."""
+    return str(body["metadata"]["annotations"][APPLIED])
+
+
+def told_digest(wanted: OwnedObject) -> str:
+    """Return what events call an object by: the hash that it bears, unless secrets take part in that.
+
+    A plain hash would let a secret be guessed from a journal; there its keyed digest takes part.
+    """
+    return sha256(orjson.dumps(orjson.loads(wanted.body), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def without_secrets(message: str, wanted: OwnedObject) -> str:
+    """Blank out the object's secrets in what the API server says of it: it likes to quote values."""
+    for secret in wanted.secrets:
+        text = secret.reveal().decode()
+        for spelled in {text, orjson.dumps(text).decode()[1:-1]} - {""}:
+            message = message.replace(spelled, "…")
+    return message
 
 
 def _revealed(value: Any, secrets: dict[str, Any]) -> Any:

@@ -1,0 +1,207 @@
+"""Owned objects: made, kept as they are wanted, and taken away.
+
+An object is applied server-side, by force, and only where it is not as we want it. What is not ours is left alone.
+Each write is for one version of one object; when somebody was quicker, it is looked at again. What the reference
+operator wrote becomes ours first, so that what we no longer say goes.
+
+Taking away is for :mod:`stunnergw.sinks.removing`: after an object was renamed, once the new one is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import orjson
+import structlog
+from pydantic import TypeAdapter
+
+from stunnergw.errors import ApiError, NotFoundOut
+from stunnergw.projection.outputs import Undecided, Want
+from stunnergw.projection.services import MOST_OF_A_CONFIG_MAP
+from stunnergw.resources.kinds import CONFIG_MAP, find
+from stunnergw.resources.metadata import Key, ObjectMeta
+from stunnergw.sinks.applying import APPLIED, applied_body, digest_of, told_digest, without_secrets
+from stunnergw.sinks.changes import differences
+from stunnergw.sinks.fields import covers, takeover
+from stunnergw.sinks.owning import not_ours
+from stunnergw.sinks.sending import NOTHING_THERE, Target, apply, take_over
+from stunnergw.sinks.verdicts import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from stunnergw.kube.lease import Clocks
+    from stunnergw.projection.bodies import OwnedObject
+    from stunnergw.projection.snapshots import OwnedSlot, Snapshot
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.sinks.fields import Takeover
+    from stunnergw.sinks.knowing import Known
+    from stunnergw.sinks.removing import Remover
+    from stunnergw.sinks.sending import Sender
+
+log = structlog.get_logger(__name__)
+
+TRIES = 5
+"""How often a write is tried while others are quicker."""
+
+_METADATA: TypeAdapter[ObjectMeta] = TypeAdapter(ObjectMeta)
+
+
+class _Job(NamedTuple):
+    """An object to apply."""
+
+    wanted: OwnedObject
+    kind: Kind[Any]
+    version: str
+    key: Key
+    body: dict[str, Any]
+    verdict: Verdict
+    """What is filled in once it is known how it ended."""
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.body)
+
+    @property
+    def owner_uid(self) -> str:
+        return str(self.body["metadata"]["ownerReferences"][0]["uid"])
+
+    def is_met_by(self, found: ObjectMeta) -> bool:
+        """Say whether an object is as it is wanted."""
+        return found.annotations.get(APPLIED) == self.digest and covers(found.applied_fields, self.body)
+
+    def failed(self, error: NotFoundOut) -> Verdict:
+        if isinstance(error, ApiError) and self.kind is CONFIG_MAP:
+            # The server may quote the document, and any part of it.
+            return self.verdict.after(error, said=f"the API server refused it: {error.status} {error.reason}")
+        return self.verdict.after(error, said=without_secrets(str(error), self.wanted))
+
+
+class _Live(NamedTuple):
+    """What is to be written upon."""
+
+    target: Target
+    takeover: Takeover | None = None
+    found: dict[str, Any] | None = None
+
+
+@final
+class ObjectWriter:
+    """Brings the object of a slot to what a snapshot wants."""
+
+    def __init__(self, *, sender: Sender, known: Known, remover: Remover, clocks: Clocks) -> None:
+        self._sender = sender
+        self._known = known
+        self._remover = remover
+        self._clocks = clocks
+
+    async def write(self, slot: OwnedSlot, snapshot: Snapshot) -> list[Verdict]:
+        """Apply what is wanted, or take away what is not; what is undecided stays. Tells of each thing looked at."""
+        output = snapshot.objects.get(slot)
+        if isinstance(output, Undecided):
+            return []
+        if not isinstance(output, Want):
+            return await self._remover.remove(slot, snapshot)
+        job = _job(output.value)
+        self._remover.expect(slot, job.digest)
+        verdict = await self._apply(job)
+        if not verdict.right:
+            return [verdict]
+        return [verdict, *await self._remover.remove_others(slot, job.key, owner_uid=job.owner_uid)]
+
+    async def _apply(self, job: _Job) -> Verdict:
+        found = self._known.get(job.kind, job.key)
+        if found is not None and job.is_met_by(found.metadata):
+            return job.verdict
+        if job.kind is CONFIG_MAP and (size := _size(job.body)) > MOST_OF_A_CONFIG_MAP:
+            message = f"{size} bytes are too many for ConfigMap {job.key}: the last document stays"
+            return job.verdict._replace(outcome=Outcome.REFUSED, message=message)
+        try:
+            return await self._try(job, None if self._sender.dry else self._unseen(job, found and found.metadata))
+        except NotFoundOut as error:
+            return job.failed(error)
+
+    def _unseen(self, job: _Job, found: ObjectMeta | None) -> _Live | None:
+        """Return what can be written upon without a look: nothing, or what we wrote before."""
+        if found is None:
+            return _Live(NOTHING_THERE)
+        if not found.applied_fields or not_ours(job.kind, found, job.body, self._known.store):
+            return None
+        return _Live(Target(found.uid, found.resource_version))
+
+    async def _try(self, job: _Job, live: _Live | None) -> Verdict:
+        for _ in range(TRIES):
+            looked = live or await self._look(job)
+            if isinstance(looked, Verdict):
+                return looked
+            try:
+                return await self._send(job, looked)
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+            await settled(self._known, job.kind, job.key, sent=looked.target.version, clocks=self._clocks)
+            live = None
+        message = f"others keep changing {job.kind.kind} {job.key}"
+        return job.verdict._replace(outcome=Outcome.FAILED, message=message)
+
+    async def _look(self, job: _Job) -> _Live | Verdict:
+        """Ask the API server what is there, and decide."""
+        found = await self._sender.read(job.kind, job.version, job.key)
+        if found is None:
+            return _Live(NOTHING_THERE)
+        metadata = _METADATA.validate_python(found["metadata"])
+        if job.is_met_by(metadata):
+            return job.verdict
+        refused = not_ours(job.kind, metadata, job.body, self._known.store)
+        if refused:
+            return job.verdict._replace(outcome=Outcome.REFUSED, message=refused)
+        target = Target(metadata.uid, metadata.resource_version)
+        return _Live(target, takeover(found["metadata"], job.body), found)
+
+    async def _send(self, job: _Job, live: _Live) -> Verdict:
+        target, taken = live.target, live.takeover
+        if taken is not None:
+            answer = await self._sender.send(
+                take_over(job.kind, job.body, target=target, entries=taken.entries, left=taken.left)
+            )
+            if answer is not None:
+                metadata = _METADATA.validate_python(orjson.loads(answer)["metadata"])
+                target = Target(metadata.uid, metadata.resource_version)
+                _tell_left(job, taken)
+        said = differences(job.body, live.found, secret=bool(job.wanted.secrets)) if self._sender.dry else ()
+        answer = await self._sender.send(apply(job.kind, job.body, target=target, changes=said))
+        if answer is None:
+            return job.verdict._replace(outcome=Outcome.UNSENT)
+        self._known.answered(job.kind, job.key, answer)
+        return job.verdict._replace(outcome=Outcome.WRITTEN)
+
+
+async def settled(known: Known, kind: Kind[Any], key: Key, *, sent: str, clocks: Clocks) -> None:
+    """Wait, after a conflict, until the store has another version than the one that was sent; at most two seconds.
+
+    So what is decided next rests on what the other writer wrote.
+    """
+    until = clocks.running() + 2.0
+    while known.stored_version(kind, key) == sent and clocks.running() < until:
+        await clocks.sleep(0.05)
+    known.forget(kind, key)
+
+
+def _job(wanted: OwnedObject) -> _Job:
+    kind = find(wanted.api_version, wanted.kind)
+    if kind is None:
+        raise ValueError(f"{wanted.api_version} {wanted.kind} is no kind that we write")
+    key = Key(wanted.namespace, wanted.name)
+    verdict = Verdict(Outcome.UNCHANGED, kind.name, key, told_digest(wanted))
+    version = wanted.api_version.rpartition("/")[2]
+    return _Job(wanted, kind, version, key, applied_body(wanted), verdict)
+
+
+def _size(body: dict[str, Any]) -> int:
+    return sum(len(text.encode()) for text in body.get("data", {}).values())
+
+
+def _tell_left(job: _Job, taken: Takeover) -> None:
+    log.info(
+        "taken over from the reference operator",
+        object=f"{job.kind.kind} {job.key}",
+        annotations_that_stay=list(taken.left),
+    )

@@ -1,0 +1,182 @@
+"""Statuses: ours merged into what stands there, written only where that makes a difference.
+
+A status goes out as a merge patch that names the version it was merged into, lists whole; when somebody was quicker, it
+is merged again, so that no entry of another controller is lost. A status that a later view of the object produced
+is left alone (R2.3): ours comes again when we have seen that view, too.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import orjson
+
+from stunnergw.errors import ApiError, NotFoundOut
+from stunnergw.projection.outputs import Want
+from stunnergw.projection.projector import version_of
+from stunnergw.projection.statuses import ClassStatus, GatewayStatus, RouteStatus
+from stunnergw.resources.modelling import canonical
+from stunnergw.sinks.changes import differences
+from stunnergw.sinks.objects import TRIES, settled
+from stunnergw.sinks.sending import patch_status
+from stunnergw.sinks.statuses import merged_status
+from stunnergw.sinks.verdicts import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stunnergw.kube.discovery import Served
+    from stunnergw.kube.lease import Clocks
+    from stunnergw.projection.snapshots import Snapshot, StatusSlot
+    from stunnergw.projection.statuses import Status
+    from stunnergw.sinks.knowing import Known
+    from stunnergw.sinks.sending import Sender
+
+TIME = "lastTransitionTime"
+
+
+class _Stored(NamedTuple):
+    """A status as it stands, and the version of the object that it stands in."""
+
+    version: str
+    status: bytes | None
+
+
+@final
+class StatusWriter:
+    """Brings the status of an object to what a snapshot wants."""
+
+    def __init__(self, *, sender: Sender, known: Known, served: Callable[[], Served], clocks: Clocks) -> None:
+        self._sender = sender
+        self._known = known
+        self._served = served
+        self._clocks = clocks
+
+    async def write(self, slot: StatusSlot, snapshot: Snapshot) -> list[Verdict]:
+        """Write what is wanted, where it differs. Objects that are gone, or have no status to write, are passed by."""
+        output = snapshot.statuses.get(slot)
+        served = self._served()
+        version = served.version(slot.kind)
+        if not isinstance(output, Want) or version is None or (slot.kind, version) not in served.with_status:
+            return []
+        found = self._known.get(slot.kind, slot.key)
+        if found is None:
+            return []
+        verdict = Verdict(Outcome.UNCHANGED, slot.kind.name, slot.key, version_of(output))
+        stored = _Stored(found.metadata.resource_version, found.status)
+        try:
+            return [await self._try(slot, version, output.value, stored, verdict)]
+        except NotFoundOut as error:
+            if isinstance(error, ApiError) and error.status == 404:
+                return []
+            return [verdict.after(error)]
+
+    async def _try(self, slot: StatusSlot, version: str, wanted: Status, stored: _Stored, verdict: Verdict) -> Verdict:
+        for _ in range(TRIES):
+            if is_newer(stored.status, wanted):
+                return verdict._replace(outcome=Outcome.NOTHING)
+            merged = merged_status(wanted, stored.status, now=self._now())
+            if not differs(merged, stored.status):
+                return verdict
+            said = self._changes(merged, stored)
+            write = patch_status(
+                slot.kind, version, slot.key, status=merged, resource_version=stored.version, changes=said
+            )
+            try:
+                answer = await self._sender.send(write)
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+            else:
+                return self._sent(slot, answer, verdict)
+            await settled(self._known, slot.kind, slot.key, sent=stored.version, clocks=self._clocks)
+            looked = await self._look(slot, version)
+            if looked is None:
+                return verdict._replace(outcome=Outcome.NOTHING)
+            stored = looked
+        message = f"others keep changing {slot.kind.kind} {slot.key}"
+        return verdict._replace(outcome=Outcome.FAILED, message=message)
+
+    def _sent(self, slot: StatusSlot, answer: bytes | None, verdict: Verdict) -> Verdict:
+        if answer is None:
+            return verdict._replace(outcome=Outcome.UNSENT)
+        self._known.answered(slot.kind, slot.key, answer)
+        return verdict._replace(outcome=Outcome.WRITTEN)
+
+    async def _look(self, slot: StatusSlot, version: str) -> _Stored | None:
+        found = await self._sender.read(slot.kind, version, slot.key)
+        if found is None:
+            return None
+        status = found.get("status")
+        return _Stored(found["metadata"]["resourceVersion"], orjson.dumps(status) if status else None)
+
+    def _changes(self, merged: dict[str, Any], stored: _Stored) -> tuple[str, ...]:
+        if not self._sender.dry:
+            return ()
+        return differences(without_times(merged), without_times(_loaded(stored.status)), secret=False)
+
+    def _now(self) -> str:
+        return self._clocks.date().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def differs(merged: dict[str, Any], stored: bytes | None) -> bool:
+    """Say whether a merged status is another than the stored one: times and the order of lists do not count."""
+    before = _loaded(stored)
+    return merged != before and _normal(merged) != _normal(before)
+
+
+def without_times(value: Any) -> Any:
+    """Return a status without its times."""
+    if isinstance(value, dict):
+        return {name: without_times(part) for name, part in value.items() if name != TIME}
+    return [without_times(part) for part in value] if isinstance(value, list) else value
+
+
+def _normal(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _normal(part) for name, part in value.items() if name != TIME}
+    if isinstance(value, list):
+        return sorted((_normal(part) for part in value), key=canonical)
+    return value
+
+
+def is_newer(stored: bytes | None, wanted: Status) -> bool:
+    """Say whether a condition of ours stands there that a later generation of the object produced (R2.3)."""
+    status = _loaded(stored)
+    ours = max((condition.observed_generation for condition in _wanted_conditions(wanted)), default=None)
+    if ours is None:
+        return False
+    types = {condition.type for condition in _wanted_conditions(wanted)}
+    return any(
+        condition.get("type") in types and (condition.get("observedGeneration") or 0) > ours
+        for condition in _stored_conditions(status, wanted)
+    )
+
+
+def _wanted_conditions(wanted: Status) -> Iterator[Any]:
+    match wanted:
+        case ClassStatus():
+            yield from wanted.conditions
+        case GatewayStatus():
+            yield from wanted.conditions
+            for listener in wanted.listeners:
+                yield from listener.conditions
+        case RouteStatus():
+            for parent in wanted.parents:
+                if isinstance(parent.conditions, Want):
+                    yield from parent.conditions.value
+
+
+def _stored_conditions(status: dict[str, Any], wanted: Status) -> Iterator[dict[str, Any]]:
+    yield from status.get("conditions") or []
+    for listener in status.get("listeners") or []:
+        yield from listener.get("conditions") or []
+    for parent in status.get("parents") or []:
+        if isinstance(wanted, RouteStatus) and parent.get("controllerName") == wanted.controller:
+            yield from parent.get("conditions") or []
+
+
+def _loaded(stored: bytes | None) -> dict[str, Any]:
+    loaded: dict[str, Any] = orjson.loads(stored) if stored else {}
+    return loaded
