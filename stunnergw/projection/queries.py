@@ -7,7 +7,8 @@ recomputes one route and the Gateways it attaches to, however many others there 
 more is dropped.
 
 This is push-dirty with reverse edges: marking costs what depends on the change, never what is stored. A query that
-raises is contained: whatever rests on it is undecided, all else goes on.
+raises is contained: whatever rests on it is undecided, all else goes on. So is a circle of queries, but its results
+keep each other until the engine goes.
 """
 
 from __future__ import annotations
@@ -234,8 +235,9 @@ class Engine:
         # Reads of objects are by far the most: found without making a key for each.
         self.gets: dict[Kind[Any], dict[Key, _Leaf]] = {}
         self._roots: set[_Node] = set()
-        self._pending: dict[_Node, None] = {}
-        self._orphans: dict[_Node, None] = {}
+        # Whether each is wanted only now: then it is given even if it was right already, since others read it.
+        self._pending: dict[_Node, bool] = {}
+        self._orphans: dict[_Leaf | _Node, None] = {}
         self.reading: dict[_Leaf | _Node, None] = {}
         self._run = 0
         self._changed: dict[Input | Held, int] = {}
@@ -262,7 +264,7 @@ class Engine:
         if node not in self._roots:
             node.place = place
             self._roots.add(node)
-            self._pending[node] = None
+            self._pending[node] = True
 
     def unwant(self, wanted: Query[Any, Any], args: tuple[Any, ...]) -> bool:
         """No longer keep a result up to date; what only it read is dropped at the end of the run.
@@ -274,7 +276,7 @@ class Engine:
             return False
         self._roots.discard(node)
         self._pending.pop(node, None)
-        self._forsaken(node)
+        self._orphans[node] = None
         return True
 
     # -- running -----------------------------------------------------------------------------------------------
@@ -314,25 +316,38 @@ class Engine:
     def refresh(self, queries: Container[Query[Any, Any]], *, take: Callable[[Result], None]) -> Iterator[None]:
         """Bring the wanted results of some queries up to date, and have each that changed taken; in steps."""
         for node in [node for node in self._pending if node.query in queries]:
-            if self._pending.pop(node, self) is self:
+            new = self._pending.pop(node, None)
+            if new is None:
                 continue
             self.ensure(node)
-            if node.run == self._run:
+            if new or node.run == self._run:
                 take(Result(node.place, node.args, node.value, node.cause))
             yield
 
     def finish(self) -> None:
         """End a run: drop what nothing reads any more."""
         while self._orphans:
-            node, _ = self._orphans.popitem()
-            if node.users or node in self._roots:
+            item, _ = self._orphans.popitem()
+            if item.users:
                 continue
-            nodes = self.nodes[node.query]
-            if nodes.pop(node.args, None) is None:
-                continue
-            if not nodes:
-                del self.nodes[node.query]
-            self._unlink(node, node.reads)
+            if isinstance(item, _Leaf):
+                self._drop(item.read)
+            elif item not in self._roots:
+                self._forget(item)
+
+    def _drop(self, read: Input | Held) -> None:
+        if isinstance(read, Get):
+            self.gets[read.kind].pop(read.key, None)
+        else:
+            self._leaves.pop(read, None)
+
+    def _forget(self, node: _Node) -> None:
+        nodes = self.nodes.get(node.query, {})
+        if nodes.pop(node.args, None) is None:
+            return
+        if not nodes:
+            del self.nodes[node.query]
+        self._unlink(node, node.reads)
 
     # -- why ---------------------------------------------------------------------------------------------------
 
@@ -413,7 +428,7 @@ class Engine:
                 return
             tainted = stack.pop()
             if tainted in self._roots:
-                self._pending[tainted] = None
+                self._pending.setdefault(tainted, False)
             for user in tainted.users:
                 if user.state == _CLEAN:
                     user.state = _CHECK
@@ -491,16 +506,8 @@ class Engine:
     def _unlink(self, node: _Node, reads: Iterable[_Leaf | _Node]) -> None:
         for read in reads:
             read.users.pop(node, None)
-            if not read.users:
-                self._forsaken(read)
-
-    def _forsaken(self, item: _Leaf | _Node) -> None:
-        if isinstance(item, _Node):
-            self._orphans[item] = None
-        elif isinstance(item.read, Get):
-            self.gets[item.read.kind].pop(item.read.key, None)
-        else:
-            self._leaves.pop(item.read, None)
+            if not read.users:  # dropped at the end of the run: who is being worked out may have read it
+                self._orphans[read] = None
 
     def _explain(self, node: _Node, before: Iterable[_Leaf | _Node]) -> Cause:
         run = self._run

