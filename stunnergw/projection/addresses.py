@@ -9,10 +9,10 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
-from stunnergw.projection.gateways import ADDRESS_TYPES
 from stunnergw.projection.listeners import own_listeners
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.queries import query
+from stunnergw.projection.refusals import ADDRESS_TYPES
 from stunnergw.projection.serviceports import exposure
 from stunnergw.projection.statuses import AssignedAddress
 from stunnergw.resources.kinds import GATEWAY, NODE

@@ -26,10 +26,11 @@ from stunnergw.projection.annotations import RELAY_ADDRESS_DISCOVERY, is_true, o
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, auth, auth_of_class, class_today, ruling
 from stunnergw.projection.clusters import cluster
-from stunnergw.projection.gateways import gateway_refusal, must_have_something_to_serve
+from stunnergw.projection.gateways import must_have_something_to_serve
 from stunnergw.projection.legacy import route_left_out, served_gateways, served_listeners
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.queries import query
+from stunnergw.projection.refusals import gateway_refusal
 from stunnergw.projection.unions import united
 from stunnergw.settings import DataplaneMode
 

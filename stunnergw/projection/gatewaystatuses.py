@@ -16,11 +16,11 @@ from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import TRUE, positive
 from stunnergw.projection.exposing import service_type
-from stunnergw.projection.gateways import gateway_refusal, unusable_addresses
 from stunnergw.projection.legacy import listeners, route_left_out
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
+from stunnergw.projection.refusals import gateway_refusal, unusable_addresses
 from stunnergw.projection.serviceports import NO_PORTS, service_ports
 from stunnergw.projection.services import external_name, missing_external_name
 from stunnergw.projection.statuses import Condition, GatewayStatus, ListenerStatus

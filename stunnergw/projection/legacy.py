@@ -17,6 +17,7 @@ from stunnergw.projection.listeners import own_listeners, without_reserved
 from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
+from stunnergw.projection.refusals import gateway_refusal
 from stunnergw.resources.kinds import GATEWAY
 from stunnergw.settings import DataplaneMode
 
@@ -73,7 +74,8 @@ def left_out(db: Context, class_name: str) -> tuple[LeftOut, ...]:
             if problem:
                 found.append(LeftOut(gateway, rule.name, *problem))
                 continue
-            sockets[rule.socket] = names[rule.name] = (gateway, rule.name)
+            if gateway_refusal(db, gateway) is None:  # else it is judged, and serves nothing that could be in the way
+                sockets[rule.socket] = names[rule.name] = (gateway, rule.name)
     return tuple(found)
 
 
@@ -184,7 +186,8 @@ def route_left_out(db: Context, class_name: str, route: Key) -> Problem | None:
 def route_names(db: Context, class_name: str) -> tuple[tuple[str, Key], ...]:
     """Return, for each unqualified route name of a class's document, the oldest route that has it."""
     found: dict[Key, str] = {}
-    for gateway in served_gateways(db, class_name):
+    serving = (key for key in served_gateways(db, class_name) if gateway_refusal(db, key) is None)
+    for gateway in serving:
         for attached in attached_routes(db, gateway):
             found[attached.key] = age_of_route(db, attached.kind, attached.key)
     names: dict[str, Key] = {}

@@ -14,6 +14,7 @@ from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.certificates import certificate, tls_problem
 from stunnergw.projection.classes import parameters_for
 from stunnergw.projection.outputs import Undecided
+from stunnergw.projection.parameters import port_of
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.projection.selectors import can_be_read
@@ -257,8 +258,9 @@ def _reserved_ports(db: Context, gateway: Key, *, held: bool) -> tuple[int, ...]
     """Return the TCP ports that stunnerd itself listens on: health checks, and metrics where they are on."""
     parameters = parameters_for(db, gateway, held=held)
     dataplane = parameters.dataplane if parameters else None
-    if dataplane is None:
-        return (HEALTH_PORT,)
+    if parameters is None or dataplane is None:
+        metrics = port_of(parameters.metrics_endpoint) if parameters and parameters.spelling == "v1alpha1" else None
+        return (HEALTH_PORT,) if metrics is None else (HEALTH_PORT, metrics)
     ports = () if dataplane.spec.disable_health_check else (HEALTH_PORT,)
     return (*ports, METRICS_PORT) if dataplane.spec.enable_metrics_endpoint else ports
 

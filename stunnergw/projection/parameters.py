@@ -198,14 +198,19 @@ def _discovery(db: Context, spelling: Spelling) -> bool:
     return spelling == "v1" if asked is None else asked
 
 
+def port_of(endpoint: str) -> int | None:
+    """Return the port of an endpoint like ``http://:8080/metrics``; None where it lacks scheme or port."""
+    scheme, _, rest = endpoint.partition("://")
+    port = rest.partition("/")[0].rpartition(":")[2]
+    if scheme not in ("http", "https") or not (port.isascii() and port.isdecimal() and len(port) <= 5):
+        return None
+    return int(port) if 1 <= int(port) <= 65535 else None
+
+
 def _metrics(spec: GatewayConfigSpec) -> tuple[str, tuple[str, ...]]:
     """Return the metrics endpoint that stunnerd can take: without scheme and port it would panic."""
     text = spec.metrics_endpoint
-    if not text:
-        return "", ()
-    scheme, found, rest = text.partition("://")
-    host = rest.partition("/")[0]
-    if found and scheme in ("http", "https") and host.rpartition(":")[2].isdecimal():
+    if not text or port_of(text) is not None:
         return text, ()
     return "", (f"spec.metricsEndpoint {text!r} is left out: write it with scheme and port, http://:8080/metrics",)
 

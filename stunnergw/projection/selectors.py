@@ -10,12 +10,19 @@ if TYPE_CHECKING:
     from stunnergw.resources.gateways import LabelSelector, LabelSelectorRequirement
 
 
-OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+_WITH_VALUES = ("In", "NotIn")
+_WITHOUT_VALUES = ("Exists", "DoesNotExist")
 
 
 def can_be_read(selector: LabelSelector) -> bool:
-    """Say whether all operators are ones that Kubernetes knows. A selector without any part selects everything."""
-    return all(requirement.operator in OPERATORS for requirement in selector.match_expressions)
+    """Say whether Kubernetes would take a selector: operators that it knows, each with values or without as it must be.
+
+    A selector without any part selects everything.
+    """
+    return all(
+        requirement.operator in (_WITH_VALUES if requirement.values else _WITHOUT_VALUES)
+        for requirement in selector.match_expressions
+    )
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
