@@ -211,7 +211,7 @@ def _metrics(spec: GatewayConfigSpec) -> tuple[str, tuple[str, ...]]:
     """Return the metrics endpoint that stunnerd can take: without scheme and port it would panic."""
     text = spec.metrics_endpoint
     if not text or port_of(text) is not None:
-        return text, ()
+        return text or "", ()
     return "", (f"spec.metricsEndpoint {text!r} is left out: write it with scheme and port, http://:8080/metrics",)
 
 
