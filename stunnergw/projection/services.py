@@ -128,7 +128,7 @@ def _service_spec(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[st
     spec: dict[str, Any] = {
         "type": kind,
         "selector": wanted_selector(db, key),
-        "ports": [_port(port) for port in service_ports(db, key, True).ports] + _health_port(merged, kind),
+        "ports": _all_ports(service_ports(db, key, True).ports, _health_port(merged, kind)),
         "sessionAffinity": "None" if is_true(merged, steer.NO_SESSION_AFFINITY) else "ClientIP",
     }
     local = merged.get(steer.TRAFFIC_POLICY, "").strip().lower() == "local"
@@ -148,6 +148,12 @@ def _port(port: WantedPort) -> dict[str, Any]:
         "targetPort": port.target,
     }
     return body | ({"nodePort": port.node_port} if port.node_port else {})
+
+
+def _all_ports(ports: tuple[WantedPort, ...], health: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the ports of listeners and of the health check, unless a listener's answers it already."""
+    taken = {(port.transport, port.port) for port in ports}
+    return [_port(port) for port in ports] + [one for one in health if (one["protocol"], one["port"]) not in taken]
 
 
 def _health_port(merged: FrozenMap, kind: str) -> list[dict[str, Any]]:
