@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +33,8 @@ type listenerConfig struct {
 	Cert     string
 	Key      string
 	Routes   []string
+
+	certificate tls.Certificate
 }
 
 // identity is what makes a listener another one: a change of any of it restarts the listener.
@@ -38,9 +42,18 @@ func (l listenerConfig) identity(realm string) string {
 	return strings.Join([]string{l.Name, l.Protocol, l.Address, strconv.Itoa(l.Port), l.Cert, l.Key, realm}, "\x00")
 }
 
+// socket is what no two listeners can have.
+func (l listenerConfig) socket() string {
+	if l.Protocol == "TURN-UDP" || l.Protocol == "TURN-DTLS" {
+		return fmt.Sprintf("udp %d", l.Port)
+	}
+	return fmt.Sprintf("tcp %d", l.Port)
+}
+
 type clusterConfig struct {
 	Name      string
 	Type      string
+	Protocol  string
 	Endpoints []string
 }
 
@@ -59,28 +72,88 @@ func parse(text []byte) (*document, error) {
 	if doc.Version != "v1" {
 		return nil, fmt.Errorf("version %q is not v1", doc.Version)
 	}
-	if doc.Auth.Credentials["username"] == "dummy-username" && len(doc.Listeners) == 0 {
+	if doc.isZero() {
 		return nil, errors.New("the zero document: the Gateway is gone, and what runs goes on")
 	}
-	for i, listener := range doc.Listeners {
-		doc.Listeners[i].Address = os.ExpandEnv(listener.Address)
-		secured := listener.Protocol == "TURN-TLS" || listener.Protocol == "TURN-DTLS"
-		if listener.Name == "" || (secured && (listener.Cert == "" || listener.Key == "")) {
-			return nil, fmt.Errorf("listener %q lacks a name or a certificate", listener.Name)
+	if err := doc.checkAuth(); err != nil {
+		return nil, err
+	}
+	taken := map[string]bool{}
+	for i := range doc.Listeners {
+		listener := &doc.Listeners[i]
+		if err := listener.complete(); err != nil {
+			return nil, fmt.Errorf("listener %q: %w", listener.Name, err)
 		}
+		if taken["listener "+listener.Name] || taken[listener.socket()] {
+			return nil, fmt.Errorf("listener %q: its name or %s is another's", listener.Name, listener.socket())
+		}
+		taken["listener "+listener.Name], taken[listener.socket()] = true, true
 	}
 	for _, cluster := range doc.Clusters {
 		if _, err := cluster.parsed(); err != nil {
 			return nil, err
 		}
+		if taken["cluster "+cluster.Name] {
+			return nil, fmt.Errorf("two clusters %q", cluster.Name)
+		}
+		taken["cluster "+cluster.Name] = true
 	}
 	return &doc, nil
 }
 
+func (d *document) isZero() bool {
+	given := d.Auth.Credentials
+	return given["username"] == "dummy-username" && given["password"] == "dummy-password" &&
+		len(d.Listeners) == 0 && len(d.Clusters) == 0
+}
+
+func (d *document) checkAuth() error {
+	needed, known := map[string][]string{
+		"static": {"username", "password"}, "ephemeral": {"secret"}, "none": {},
+	}[d.Auth.Type]
+	if !known {
+		return fmt.Errorf("unknown auth.type %q", d.Auth.Type)
+	}
+	for _, key := range needed {
+		if _, given := d.Auth.Credentials[key]; !given {
+			return fmt.Errorf("auth.credentials lacks %s", key)
+		}
+	}
+	return nil
+}
+
+// complete fills in what a document leaves to the server, and finds what would keep the listener from starting.
+func (l *listenerConfig) complete() error {
+	l.Address = os.ExpandEnv(l.Address)
+	if l.Name == "" || net.ParseIP(l.Address) == nil || l.Port < 1 || l.Port > 65535 {
+		return fmt.Errorf("its name, address %q or port %d cannot be", l.Address, l.Port)
+	}
+	switch l.Protocol {
+	case "TURN-UDP", "TURN-TCP":
+		return nil
+	case "TURN-TLS", "TURN-DTLS":
+		return l.readCertificate()
+	}
+	return fmt.Errorf("unknown protocol %q", l.Protocol)
+}
+
+func (l *listenerConfig) readCertificate() error {
+	certificate, err := base64.StdEncoding.DecodeString(l.Cert)
+	if err != nil {
+		return err
+	}
+	key, err := base64.StdEncoding.DecodeString(l.Key)
+	if err != nil {
+		return err
+	}
+	l.certificate, err = tls.X509KeyPair(certificate, key)
+	return err
+}
+
 func (c clusterConfig) parsed() ([]endpoint, error) {
 	found := []endpoint{}
-	if c.Type != "STATIC" {
-		return found, nil // names are not resolved here
+	if c.Type != "STATIC" || c.Protocol == "TCP" {
+		return found, nil // names are not resolved here, and peers over TCP not reached
 	}
 	for _, text := range c.Endpoints {
 		parsed, err := parseEndpoint(text)
@@ -97,8 +170,9 @@ func parseEndpoint(text string) (endpoint, error) {
 	parsed := endpoint{low: 0, high: 65535}
 	prefix, ports, ranged := strings.Cut(text, ":<")
 	if ranged {
-		if _, err := fmt.Sscanf(ports, "%d-%d>", &parsed.low, &parsed.high); err != nil {
-			return parsed, fmt.Errorf("endpoint %q: %w", text, err)
+		_, err := fmt.Sscanf(ports, "%d-%d>", &parsed.low, &parsed.high)
+		if err != nil || text != fmt.Sprintf("%s:<%d-%d>", prefix, parsed.low, parsed.high) {
+			return parsed, fmt.Errorf("endpoint %q has no port range", text)
 		}
 	}
 	if !strings.Contains(prefix, "/") {

@@ -5,11 +5,11 @@ import (
 	"crypto/sha1"
 	"crypto/tls"
 	"encoding/base64"
-	"fmt"
 	"log"
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,12 +63,12 @@ func (r *relay) apply(doc *document) {
 }
 
 func (l *listener) start(config listenerConfig, realm string) error {
-	generator := &guarded{l, turn.RelayAddressGeneratorStatic{RelayAddress: net.ParseIP(config.Address), Address: "0.0.0.0"}}
+	generator := &guarded{l, turn.RelayAddressGeneratorStatic{RelayAddress: net.ParseIP(config.Address), Address: loopback}}
 	may := func(_ net.Addr, peer net.IP) bool { return l.state.Load().admitted.address(peer) }
 	settings := turn.ServerConfig{Realm: realm, AuthHandler: l.authenticate}
-	address := fmt.Sprintf("0.0.0.0:%d", config.Port)
 	if config.Protocol == "TURN-UDP" {
-		connection, err := net.ListenPacket("udp4", address)
+		where := net.JoinHostPort(loopback, strconv.Itoa(config.Port))
+		connection, err := bound(func() (net.PacketConn, error) { return net.ListenPacket("udp4", where) })
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (l *listener) start(config listenerConfig, realm string) error {
 			PacketConn: connection, RelayAddressGenerator: generator, PermissionHandler: may,
 		}}
 	} else {
-		accepting, err := accept(config, address)
+		accepting, err := bound(config.accept)
 		if err != nil {
 			return err
 		}
@@ -89,37 +89,69 @@ func (l *listener) start(config listenerConfig, realm string) error {
 	return err
 }
 
-func accept(config listenerConfig, address string) (net.Listener, error) {
-	if config.Protocol == "TURN-TCP" {
-		return net.Listen("tcp4", address)
-	}
-	certificate, err := pair(config)
-	if err != nil {
-		return nil, err
-	}
-	if config.Protocol == "TURN-TLS" {
-		return tls.Listen("tcp4", address, &tls.Config{Certificates: []tls.Certificate{certificate}})
-	}
-	if config.Protocol == "TURN-DTLS" {
-		where, err := net.ResolveUDPAddr("udp4", address)
+func (c listenerConfig) accept() (net.Listener, error) {
+	where := net.JoinHostPort(loopback, strconv.Itoa(c.Port))
+	if c.Protocol == "TURN-DTLS" {
+		address, err := net.ResolveUDPAddr("udp4", where)
 		if err != nil {
 			return nil, err
 		}
-		return dtls.Listen("udp4", where, &dtls.Config{Certificates: []tls.Certificate{certificate}})
+		accepting, err := dtls.ListenWithOptions("udp4", address, dtls.WithCertificates(c.certificate))
+		return &closing{Listener: accepting}, err
 	}
-	return nil, fmt.Errorf("unknown protocol %q", config.Protocol)
+	accepting, err := net.Listen("tcp4", where)
+	held := &closing{Listener: accepting}
+	if err != nil || c.Protocol == "TURN-TCP" {
+		return held, err
+	}
+	return tls.NewListener(held, &tls.Config{Certificates: []tls.Certificate{c.certificate}}), nil
 }
 
-func pair(config listenerConfig) (tls.Certificate, error) {
-	certificate, err := base64.StdEncoding.DecodeString(config.Cert)
-	if err != nil {
-		return tls.Certificate{}, err
+// bound tries for a second: a DTLS socket that was closed a moment ago is given back in its own time.
+func bound[T any](open func() (T, error)) (opened T, err error) {
+	for range 20 {
+		if opened, err = open(); err == nil {
+			return opened, nil
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
-	key, err := base64.StdEncoding.DecodeString(config.Key)
+	return opened, err
+}
+
+// closing is a listener that ends the connections it accepted when it closes: the library leaves them open, and a DTLS
+// socket stays bound as long as one of them lives.
+type closing struct {
+	net.Listener
+	accepted sync.Map
+}
+
+func (c *closing) Accept() (net.Conn, error) {
+	accepted, err := c.Listener.Accept()
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, err
 	}
-	return tls.X509KeyPair(certificate, key)
+	held := &heldConn{accepted, &c.accepted}
+	c.accepted.Store(held, nil)
+	return held, nil
+}
+
+func (c *closing) Close() error {
+	err := c.Listener.Close()
+	c.accepted.Range(func(held, _ any) bool {
+		_ = held.(*heldConn).Close()
+		return true
+	})
+	return err
+}
+
+type heldConn struct {
+	net.Conn
+	holder *sync.Map
+}
+
+func (c *heldConn) Close() error {
+	c.holder.Delete(c)
+	return c.Conn.Close()
 }
 
 // authenticate knows static credentials, and ephemeral ones: "<expiry>:<user>" with an HMAC of it for a password.
