@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stunnergw.events.types import Applied, Deleted, Fact, Listed
 from stunnergw.resources import kinds
-from tests.support.bench import Bench, maps_of
+from tests.support.bench import Bench, differences
 from tests.support.purity import pure_to_the_bone
 from tests.support.worlds import CLASS_KINDS, LEGACY, MANAGED, SETTINGS, applies, deletions, histories, worlds
 
@@ -35,7 +35,7 @@ def check_law(runs: list[Run], settings: Decisions) -> None:
     grown = Bench(settings)
     for number, run in enumerate(runs, start=1):
         grown.run(*run)
-        assert maps_of(grown.snapshot) == maps_of(from_scratch(runs[:number], grown).snapshot), f"after run {number}"
+        assert differences(grown.snapshot, from_scratch(runs[:number], grown).snapshot) == [], f"after run {number}"
 
 
 @given(histories(), MANAGED)
@@ -54,7 +54,7 @@ def test_each_event_for_itself_gives_the_same(runs: list[Run], settings: Decisio
     facts = [fact for run in runs for fact in run]
     for fact in facts:
         grown.run(fact)
-    assert maps_of(grown.snapshot) == maps_of(from_scratch([facts], grown).snapshot)
+    assert differences(grown.snapshot, from_scratch([facts], grown).snapshot) == []
 
 
 @st.composite
@@ -67,7 +67,7 @@ def noise(draw: st.DrawFn, fact: Applied) -> list[Fact]:
 
 @st.composite
 def two_ways(draw: st.DrawFn) -> tuple[list[Run], list[Run]]:
-    """Draw two histories that end in the same objects. No class breaks on the way: nothing is held."""
+    """Draw two histories that end in the same objects. What classes rest on comes once: few break on the way."""
     facts = draw(worlds())
     listing: list[Fact] = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE]
     ways: list[list[Run]] = []
@@ -85,13 +85,14 @@ def two_ways(draw: st.DrawFn) -> tuple[list[Run], list[Run]]:
 
 @given(two_ways(), SETTINGS)
 def test_the_order_of_arrival_does_not_show(ways: tuple[list[Run], list[Run]], settings: Decisions) -> None:
-    ends = []
-    for runs in ways:
-        bench = Bench(settings)
+    one, other = Bench(settings), Bench(settings)
+    for bench, runs in zip((one, other), ways, strict=True):
         for run in runs:
             bench.run(*run)
-        ends.append(maps_of(bench.snapshot))
-    assert ends[0] == ends[1]
+    # What is held is history, by its very purpose: a certificate that was good for a while, a class that an older one
+    # with the same ConfigMap put out of order.
+    assume(one.projection.held == other.projection.held)
+    assert differences(one.snapshot, other.snapshot) == []
 
 
 @given(histories(most_runs=2), SETTINGS)

@@ -22,6 +22,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--dataplane-mode=legacy": {"dataplane_mode": DataplaneMode.LEGACY},
     "--reference-grants=enforce": {"reference_grants": ReferenceGrants.ENFORCE},
     "--endpoint-discovery=false": {"endpoint_discovery": False},
+    "--disable-endpontslice-controller": {"endpoint_slices": False},
 }
 
 
