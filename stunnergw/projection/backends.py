@@ -85,7 +85,10 @@ def resolve(db: Context, asked: Asked) -> Backend:
         return _failed("RefNotPermitted", f"{asked.where}: {ref.kind} {asked.key} {how_to_permit(referrer, target)}")
     found = _service(db, asked) if ref.kind == "Service" else _static(db, asked)
     if ref.weight == 0 and found.type:
-        return found._replace(endpoints=(), notes=(f"{asked.where}: weight 0: {ref.kind} {asked.key} is left out",))
+        # Without a type it has no say in what the cluster holds.
+        return found._replace(
+            type="", endpoints=(), notes=(f"{asked.where}: weight 0: {ref.kind} {asked.key} is left out",)
+        )
     return found
 
 

@@ -2,6 +2,8 @@
 
 The first certificateRef that resolves counts. Permission is asked first, then existence, then whether certificate and
 key can be read and belong together: stunnerd would take such a pair into its document and then lose the listener.
+A Secret that is there and not read leaves open what it would give, and nothing else: a grant that goes is seen beside
+it, and then nothing waits for the Secret, since what waits would go on with what the grant had allowed.
 A listener without a usable certificate of today is served on the one that is held, where there is one: the last usable,
 unless its grant was revoked.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from stunnergw.errors import Unknown
 from stunnergw.projection.grants import Referrer, Target, certificates_need_grants, how_to_permit, may_refer
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
@@ -26,6 +29,9 @@ HELD_CERTIFICATES = "certificate"
 """The table of held certificates, by Gateway, its uid, and listener."""
 
 TLS_TYPE = "kubernetes.io/tls"
+
+TERMINATE = "Terminate"
+"""The one ``tls.mode`` that stunnerd has."""
 
 
 class Certificate(NamedTuple):
@@ -47,35 +53,39 @@ class CertificateToday(NamedTuple):
     """Secrets that are referred to without permission."""
     named: frozenset[Key] = frozenset()
     """All Secrets that are referred to."""
+    unread: str = ""
+    """Why it cannot be told which is usable: a Secret that comes first is there and not read.
+
+    Empty where it can be told, and where a permission is missing.
+    """
 
 
 def tls_problem(listener: Listener) -> Problem | None:
     """Say what is wrong with the ``tls`` of a TLS or DTLS listener, whatever its Secrets hold."""
     tls, name = listener.tls, listener.name
-    if tls is None or (tls.mode == "Terminate" and not tls.certificate_refs):
+    if tls is None or (tls.mode == TERMINATE and not tls.certificate_refs):
         return Problem(
             "InvalidTLSConfig", f"listener {name} has no tls.certificateRefs: name a Secret with a certificate"
         )
-    if tls.mode != "Terminate":
+    if tls.mode != TERMINATE:
         return Problem("InvalidTLSConfig", f"tls.mode {tls.mode} of listener {name} is not supported: use Terminate")
     return None
 
 
 @query("certificate")
 def certificate(db: Context, gateway: Key, listener: str) -> CertificateToday:
-    """Work out the certificate of a listener as it is today.
-
-    Raises:
-        Unknown: a Secret is there and not read.
-    """
+    """Work out the certificate of a listener as it is today; none where ``tls`` does not end at stunnerd."""
     tls = _tls(db, gateway, listener)
-    refs = tls.certificate_refs if tls else ()
+    refs = tls.certificate_refs if tls and tls.mode == TERMINATE else ()
     looked = [_look(db, gateway, listener, index, ref) for index, ref in enumerate(refs)]
-    usable = next((one.usable for one in looked if one.usable), None)
+    # The first that resolves counts, and one that is not read might.
+    first = next((one for one in looked if one.usable or one.unread), None)
+    usable = first.usable if first else None
+    denied = frozenset[Key]().union(*(one.denied for one in looked))
     problems = [one.unresolved for one in looked if one.unresolved]
     # What is odd about a Secret matters where it is the one that is used.
     notes = [note for one in looked if one.usable and one.usable is usable for note in one.notes]
-    unused = [one.usable.secret for one in looked if one.usable and one.usable is not usable]
+    unused = [key for one in looked if one is not first and (one.usable or one.unread) for key in sorted(one.named)]
     if usable and unused:
         names = ", ".join(map(str, unused))
         notes.append(
@@ -85,8 +95,9 @@ def certificate(db: Context, gateway: Key, listener: str) -> CertificateToday:
         usable,
         _combined(problems),
         tuple(notes),
-        frozenset[Key]().union(*(one.denied for one in looked)),
+        denied,
         frozenset[Key]().union(*(one.named for one in looked)),
+        first.unread if first and not denied else "",
     )
 
 
@@ -123,7 +134,10 @@ def _bad(message: str, *named: Key) -> CertificateToday:
 
 
 def _read(db: Context, where: str, key: Key) -> CertificateToday:
-    found = secret(db, key)
+    try:
+        found = secret(db, key)
+    except Unknown as unknown:
+        return CertificateToday(None, None, named=frozenset({key}), unread=unknown.reason)
     if found is None:
         return _bad(f"{where}: Secret {key} not found: create it, or correct the name", key)
     pair = found.data.pair
@@ -152,25 +166,20 @@ class GatewayCertificates(NamedTuple):
 
     uid: str
     listeners: tuple[ListenerCertificate, ...]
-    wanting: tuple[str, ...] = ()
-    """All listeners that need a certificate, also those whose certificate cannot be told."""
 
 
 @query("certificates of Gateway")
 def certificates_of_gateway(db: Context, gateway: Key) -> GatewayCertificates:
-    """Return the certificates of a Gateway's TLS listeners. One that cannot be told is left out: it stays as held."""
+    """Return the certificates of a Gateway's TLS listeners."""
     found = db.get(GATEWAY, gateway)
     if found is None:
         return GatewayCertificates("", ())
-    listed = []
-    for spec in found.spec.listeners:
-        if not wants_certificate(spec):
-            continue
-        today = certificate.attempt(db, gateway, spec.name)
-        if isinstance(today, CertificateToday):
-            listed.append(ListenerCertificate(spec.name, today))
-    wanting = tuple(spec.name for spec in found.spec.listeners if wants_certificate(spec))
-    return GatewayCertificates(found.metadata.uid, tuple(listed), wanting)
+    listed = (
+        ListenerCertificate(spec.name, certificate(db, gateway, spec.name))
+        for spec in found.spec.listeners
+        if wants_certificate(spec)
+    )
+    return GatewayCertificates(found.metadata.uid, tuple(listed))
 
 
 def hold_certificate(old: Certificate | None, today: CertificateToday, gateway: Key) -> Certificate | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 TRUE = "True"
 FALSE = "False"
+UNKNOWN = "Unknown"
 
 
 def positive(kind: str, problem: Problem | None, *, message: str, generation: int, reason: str = "") -> Condition:

@@ -14,9 +14,9 @@ from stunnergw.projection.addresses import public_address
 from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
-from stunnergw.projection.conditions import TRUE, positive
+from stunnergw.projection.conditions import TRUE, UNKNOWN, positive
 from stunnergw.projection.exposing import service_type
-from stunnergw.projection.legacy import listeners, route_left_out
+from stunnergw.projection.legacy import class_waits_for, listeners, route_left_out, waited_for
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
@@ -25,6 +25,7 @@ from stunnergw.projection.serviceports import NO_PORTS, service_ports
 from stunnergw.projection.services import external_name, missing_external_name
 from stunnergw.projection.statuses import Condition, GatewayStatus, ListenerStatus
 from stunnergw.resources.kinds import GATEWAY
+from stunnergw.settings import DataplaneMode
 
 if TYPE_CHECKING:
     from stunnergw.projection.addresses import PublicAddress
@@ -76,6 +77,8 @@ class _Seen(NamedTuple):
     notes: tuple[str, ...]
     """What is ignored of the Gateway as a whole."""
     held: bool
+    waits: str
+    """The unread certificate for which the document stays as it is; empty where none."""
 
 
 def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
@@ -101,11 +104,23 @@ def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
         kind=kind,
         notes=(*ignored, kind.note) if kind.note else ignored,
         held=held,
+        waits=_waits(db, gateway, key),
     )
 
 
+def _waits(db: Context, gateway: Gateway, key: Key) -> str:
+    if db.settings.dataplane_mode is DataplaneMode.LEGACY:
+        return class_waits_for(db, gateway.spec.gateway_class_name)
+    return waited_for(db, key)
+
+
 def _addresses(db: Context, seen: _Seen) -> tuple[AssignedAddress, ...]:
-    found = (public_address(db, seen.key, rule.name, seen.held).assigned for rule in seen.rules if rule.sound)
+    """Return the addresses of all listeners that are served, or would be but for a certificate.
+
+    Such a one may be served on a held certificate, and has its port in the Service then: its name must stay in DNS.
+    """
+    served = (rule for rule in seen.rules if rule.sound or (rule.refused is None and rule.waits_for_certificate))
+    found = (public_address(db, seen.key, rule.name, seen.held).assigned for rule in served)
     return tuple(dict.fromkeys(address for address in found if address))
 
 
@@ -154,6 +169,8 @@ def _not_programmed(seen: _Seen, programmed: tuple[Condition, ...]) -> Problem |
     if not any(rule.sound for rule in seen.rules):
         reasons = (f"{rule.name}: {rule.withheld.message}" for rule in seen.rules if rule.withheld)
         return Problem("Invalid", sentence("no listener can be served: data planes keep what they have", *reasons))
+    if seen.waits:
+        return Problem("Pending", f"{seen.waits}; data planes keep what they have")
     unusable = unusable_addresses(seen.gateway)
     if unusable:
         others = f"spec.addresses: only the first can be served, {', '.join(unusable)} cannot: take the others out"
@@ -189,7 +206,7 @@ def _listener_status(db: Context, seen: _Seen, rule: ListenerRule) -> ListenerSt
     conditions: Conditions = (
         positive("Accepted", rule.refused, message=f"listener {rule.name} is valid", generation=generation),
         positive("Programmed", _with_notes(problem, notes), message=message, generation=generation),
-        positive("ResolvedRefs", rule.unresolved, message="all references resolve", generation=generation),
+        _resolved(rule, generation),
     )
     if rule.conflict:
         conditions += (Condition("Conflicted", TRUE, "ProtocolConflict", rule.conflict, generation),)
@@ -199,6 +216,12 @@ def _listener_status(db: Context, seen: _Seen, rule: ListenerRule) -> ListenerSt
         supported_kinds=rule.supported_kinds,
         conditions=conditions,
     )
+
+
+def _resolved(rule: ListenerRule, generation: int) -> Condition:
+    if rule.unread and rule.unresolved is None:
+        return Condition("ResolvedRefs", UNKNOWN, "Pending", rule.unread, generation)
+    return positive("ResolvedRefs", rule.unresolved, message="all references resolve", generation=generation)
 
 
 def _told(rule: ListenerRule, address: PublicAddress) -> str:
@@ -214,6 +237,8 @@ def _listener_not_programmed(seen: _Seen, rule: ListenerRule, address: PublicAdd
         return Problem("Pending", "waits for the GatewayClass to be accepted")
     if seen.refused:
         return Problem("Invalid", f"the Gateway is not accepted: {seen.refused.message}")
+    if seen.waits:
+        return Problem("Pending", f"the configuration waits: {seen.waits}")
     if rule.name in seen.ports.left_out:
         return Problem(
             "Pending",

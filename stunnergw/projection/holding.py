@@ -46,15 +46,12 @@ def step(old: HeldClass | None, today: ClassHold) -> HeldClass | None:
 def step_certificates(old: dict[str, Certificate], today: GatewayCertificates, gateway: Key) -> dict[str, Certificate]:
     """Fold today's certificates of a Gateway's listeners into those that are held, by listener.
 
-    A listener whose certificate cannot be told today stays as it is held; one that is gone holds nothing.
+    A listener that is gone holds nothing.
     """
-    told = {entry.listener: entry.today for entry in today.listeners}
-    kept = {name: pair for name, pair in old.items() if name in today.wanting and name not in told}
-    for name, certificate in told.items():
-        pair = hold_certificate(old.get(name), certificate, gateway)
-        if pair is not None:
-            kept[name] = pair
-    return kept
+    folded = {
+        entry.listener: hold_certificate(old.get(entry.listener), entry.today, gateway) for entry in today.listeners
+    }
+    return {listener: pair for listener, pair in folded.items() if pair is not None}
 
 
 class HeldState(NamedTuple):

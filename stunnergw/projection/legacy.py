@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.attachments import attached_routes
-from stunnergw.projection.certificates import HELD_CERTIFICATES, Certificate, CertificateToday, certificate
+from stunnergw.projection.certificates import HELD_CERTIFICATES, Certificate, certificate
 from stunnergw.projection.classes import gateways_of_class, ruling
 from stunnergw.projection.listeners import own_listeners, without_reserved
-from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.projection.refusals import gateway_refusal
@@ -104,6 +103,19 @@ def _no_place(
     return None
 
 
+@query("certificate waited for")
+def waited_for(db: Context, gateway: Key) -> str:
+    """Say which unread certificate the document of a Gateway waits for, whatever is held; empty where none."""
+    return next((rule.unread for rule in own_listeners(db, gateway) if rule.unread and not rule.refused), "")
+
+
+@query("certificate that class waits for")
+def class_waits_for(db: Context, class_name: str) -> str:
+    """Say which unread certificate the document of a class waits for; empty where none."""
+    waiting = ((gateway, waited_for(db, gateway)) for gateway in served_gateways(db, class_name))
+    return next((f"Gateway {gateway}: {reason}" for gateway, reason in waiting if reason), "")
+
+
 def listeners(db: Context, gateway: Key, *, held: bool) -> tuple[ListenerRule, ...]:
     """Judge the listeners of a Gateway, beside those of the Gateways that share its document.
 
@@ -159,13 +171,13 @@ def served_listeners(db: Context, gateway: Key) -> tuple[ServedListener, ...]:
 
 
 def _certificate(db: Context, gateway: Key, uid: str, rule: ListenerRule) -> Certificate | None:
-    today = certificate.attempt(db, gateway, rule.name)
-    if isinstance(today, CertificateToday) and today.usable:
+    today = certificate(db, gateway, rule.name)
+    if today.usable:
         return today.usable
     held: Certificate | None = db.held(HELD_CERTIFICATES, (gateway, uid, rule.name))
-    if held is None and isinstance(today, Undecided):
+    if held is None and today.unread:
         # There is a certificate, and it cannot be told: the whole document waits.
-        raise Unknown(today.reason)
+        raise Unknown(today.unread)
     return held
 
 

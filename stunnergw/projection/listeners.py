@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.certificates import certificate, tls_problem
 from stunnergw.projection.classes import parameters_for
-from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.parameters import port_of
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
@@ -69,6 +68,8 @@ class ListenerRule(NamedTuple):
     """Accepted, and yet not to be served as it is: Programmed=False, for this."""
     waits_for_certificate: bool = False
     """It is withheld for want of a certificate alone: a held one may stand in."""
+    unread: str = ""
+    """Why its certificate cannot be told; empty where it can."""
     notes: tuple[str, ...] = ()
     """What its author should know though it is served."""
     namespaces: RouteNamespaces = SAME_NAMESPACE
@@ -183,12 +184,14 @@ def _secure(db: Context, gateway: Key, spec: Listener, rule: ListenerRule) -> Li
     missing = tls_problem(spec)
     if missing:
         return rule._replace(withheld=rule.withheld or missing, waits_for_certificate=rule.withheld is None)
-    today = certificate.attempt(db, gateway, spec.name)
-    if isinstance(today, Undecided):
-        waits = Problem("Pending", f"listener {spec.name}: {today.reason}")
-        return rule._replace(withheld=rule.withheld or waits, waits_for_certificate=rule.withheld is None)
+    today = certificate(db, gateway, spec.name)
     rule = rule._replace(unresolved=today.unresolved or rule.unresolved, notes=(*rule.notes, *today.notes))
-    if today.usable or rule.withheld or today.unresolved is None:
+    if rule.withheld:
+        return rule
+    if today.unread:
+        waits = f"listener {spec.name}: {today.unread}"
+        return rule._replace(withheld=Problem("Pending", waits), waits_for_certificate=True, unread=waits)
+    if today.usable or today.unresolved is None:
         return rule
     return rule._replace(withheld=Problem("Invalid", today.unresolved.message), waits_for_certificate=True)
 

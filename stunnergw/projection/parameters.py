@@ -108,6 +108,11 @@ def judge(db: Context, name: str) -> Judged | Problem:
     if taken:
         return taken
     spelling = _spelling(db, spec)
+    if spec.stun_mode and spelling == "v1alpha1":
+        return _invalid(
+            f"spec.stunMode of GatewayConfig {key} cannot be told in a v1alpha1 document: take stunMode out, or write "
+            "v1 documents, with --config-version=v1 or without the v1alpha1 fields of the GatewayConfig"
+        )
     metrics, warnings = _metrics(spec)
     parameters = Parameters(
         class_name=name,

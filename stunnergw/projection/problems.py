@@ -12,6 +12,11 @@ class Problem(NamedTuple):
     message: str
 
 
+LONGEST_MESSAGE = 32_768
+"""Characters that the schema of a condition allows."""
+
+
 def sentence(*parts: str) -> str:
-    """Join the parts that say something into one message."""
-    return "; ".join(part for part in parts if part)
+    """Join the parts that say something into one message, cut where the API server would refuse the whole status."""
+    text = "; ".join(part for part in parts if part)
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"

@@ -47,8 +47,10 @@ def _entry(db: Context, kind: Kind[UDPRoute], route: UDPRoute, index: int) -> Ou
     named = class_named(db, gateway) if gateway else None
     if gateway is None or named is None:
         return ABSENT
-    today = class_today(db, named)
+    today = class_today.attempt(db, named)
     match today:
+        case Undecided():
+            return today
         case None:
             return Undecided(f"GatewayClass {named} of Gateway {gateway} not found")
         case Foreign():

@@ -29,6 +29,7 @@ from stunnergw.projection.exposing import (
 )
 from stunnergw.projection.gateways import must_have_something_to_serve
 from stunnergw.projection.outputs import ABSENT, Want
+from stunnergw.projection.parameters import config_maps
 from stunnergw.projection.queries import query
 from stunnergw.projection.serviceports import service_ports
 from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
@@ -72,6 +73,11 @@ def service(db: Context, gateway: Key) -> Output[OwnedObject]:
         raise Unknown(taken)
     if kind == "ExternalName" and not external_name(found):
         raise Unknown(missing_external_name(gateway))
+    if not service_ports(db, gateway, True).ports:
+        raise Unknown(
+            f"no listener of Gateway {gateway} that can be served is of the transport of its first listener: annotate "
+            f'it {steer.MIXED_PROTOCOLS}: "true", or mend the first; the Service stays as it is'
+        )
     return Want(owned(_service_body(db, gateway, found, kind)))
 
 
@@ -201,6 +207,10 @@ def config_map(db: Context, class_name: str) -> Output[OwnedObject]:
     gateway_class = db.get(GATEWAY_CLASS, Key("", class_name))
     if parameters is None or gateway_class is None or not isinstance(found, Want):
         return ABSENT
+    target = Key(parameters.config.namespace, parameters.config_map)
+    writer = next((other for key, other in config_maps(db) if key == target), class_name)
+    if writer != class_name:  # held parameters name what an older class writes now
+        raise Unknown(f"ConfigMap {target} is written by GatewayClass {writer}, which is older")
     if len(found.value.body) > MOST_OF_A_CONFIG_MAP:
         raise Unknown(
             f"the document of {len(found.value.body)} bytes is too large for a ConfigMap, which holds "

@@ -26,6 +26,9 @@ PRIVATE_KEYS = ("tls.key", "key")
 
 LONGEST_TYPE = 64
 
+UNUSABLE_TYPE = "?"
+"""The word for a type that is no word at all: not ASCII, or too long."""
+
 
 class TlsPair(NamedTuple):
     """A certificate and its key, as documents carry them."""
@@ -48,7 +51,7 @@ class SecretData:
     def __init__(self, values: Mapping[str, Opaque], *, auth_type: str = "", pair: TlsPair | None = None) -> None:
         self._values = dict(sorted(values.items()))
         self.auth_type = auth_type
-        """What the key ``type`` says, which is no secret; empty where it says nothing usable."""
+        """What the key ``type`` says, which is no secret; empty where it says nothing."""
         self.pair = pair
         """Certificate and key, where both are there."""
 
@@ -114,8 +117,8 @@ def _auth_type(value: bytes) -> str:
     try:
         text = value.decode("ascii").strip()
     except UnicodeDecodeError:
-        return ""
-    return text if len(text) <= LONGEST_TYPE else ""
+        return UNUSABLE_TYPE
+    return text if len(text) <= LONGEST_TYPE else UNUSABLE_TYPE
 
 
 def _pair(values: Mapping[str, bytes], key: bytes) -> TlsPair | None:

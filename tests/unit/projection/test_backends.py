@@ -146,9 +146,6 @@ def test_weight_zero_takes_a_static_service_out_too() -> None:
     assert cluster(found) == ("STATIC", ["10.0.0.7"])
 
 
-@pytest.mark.xfail(
-    reason="a backend of weight 0 decides the cluster's type, and so shuts out those that do have weight"
-)
 def test_what_has_no_weight_does_not_decide_the_kind() -> None:
     calls = core(lab(weight=0), backend(weight=1))
     found = of(SFU, static("192.0.2.1"), calls=calls, settings=NAMES)

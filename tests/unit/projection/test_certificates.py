@@ -235,9 +235,6 @@ BESIDE = gateway("edge", secured({"name": "cert", "namespace": AWAY}, {"name": "
 FORBIDDEN = applied(kinds.SECRET, "spare", unread="forbidden")
 
 
-@pytest.mark.xfail(
-    reason="a Secret that cannot be read hides that the grant of another one is gone: its key is served on"
-)
 def test_a_revoked_grant_shows_beside_a_secret_that_cannot_be_read() -> None:
     found = bench(*healthy(), BESIDE, GRANT, secret(namespace=AWAY), secret(*TWO, name="spare"))
     found.run(FORBIDDEN)
@@ -245,7 +242,6 @@ def test_a_revoked_grant_shows_beside_a_secret_that_cannot_be_read() -> None:
     assert text(ONE[0]) not in found.document_bytes(EDGE).decode()
 
 
-@pytest.mark.xfail(reason="a Secret that cannot be read keeps out the one before it, which is all it takes")
 def test_a_usable_certificate_is_served_beside_a_secret_that_cannot_be_read() -> None:
     found = bench(*healthy(), BESIDE, GRANT, secret(namespace=AWAY), FORBIDDEN)
     assert isinstance(found.snapshot.configs[EDGE], Want)
@@ -337,14 +333,12 @@ def test_a_chain_is_served_whole_the_leaf_first() -> None:
     assert told(found) == BAD
 
 
-@pytest.mark.xfail(reason="tls.mode Passthrough is said to be InvalidTLSConfig, and served all the same")
 def test_passthrough_is_not_served() -> None:
     found = crowd(secured(mode="Passthrough"), secret())
     assert told(found) == {**FINE, "Programmed": "False/InvalidTLSConfig"}
     assert names_served(found) == ["udp"]
 
 
-@pytest.mark.xfail(reason="the Service is wanted with an empty list of ports, which the API server refuses")
 def test_a_service_without_ports_is_not_wanted() -> None:
     """The TLS listener is the first, so that ports are TCP's alone, and its certificate is missing."""
     found = bench(*healthy(), gateway("edge", secured(), listener()))
@@ -528,7 +522,6 @@ def test_in_legacy_mode_too() -> None:
     assert [each["name"] for each in fresh.document(turn)["listeners"]] == ["media/edge/udp"]
 
 
-@pytest.mark.xfail(reason="the address of a listener that is served on a held certificate is taken out of the status")
 def test_an_address_stays_while_a_listener_is_served_on() -> None:
     """Addresses are those of all listeners: a DNS controller must not drop the name of one that takes calls."""
     found = of(secret())
@@ -564,14 +557,12 @@ def test_a_secret_that_cannot_be_read_any_more_changes_nothing_that_runs() -> No
     assert (found.document_bytes(EDGE), told(found)) == (before, BAD)
 
 
-@pytest.mark.xfail(reason="ResolvedRefs says True of a Secret that is not read")
 def test_of_an_unread_secret_nobody_says_that_it_resolves() -> None:
     """R2.6: Unknown, where one has to write before one knows."""
     found = crowd(secured(), bare(unread="not read yet"))
     assert not told(found)["ResolvedRefs"].startswith("True")
 
 
-@pytest.mark.xfail(reason="the Gateway is Programmed, its data planes said to have a configuration that is undecided")
 def test_a_gateway_without_a_document_is_not_programmed() -> None:
     found = crowd(secured(), bare(unread="forbidden"))
     undecided(found.snapshot.configs[EDGE])

@@ -228,7 +228,6 @@ def test_admin() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.xfail(reason="a v1alpha1 document says auth type none, which its time did not know")
 def test_stun_mode_has_no_v1alpha1_document() -> None:
     old = bench(*healthy(stunMode=True, stunnerConfig="x"), gateway(), settings=LEGACY)
     output = old.snapshot.configs[TURN]

@@ -107,5 +107,6 @@ def test_a_certificate_is_held_unless_its_grant_goes(
 def test_a_listener_that_cannot_be_told_stays_and_one_that_is_gone_does_not() -> None:
     old = {"untold": pair(), "gone": pair(), "told": pair()}
     told = ListenerCertificate("told", today(pair(text="y")))
-    now = GatewayCertificates("uid", (told,), wanting=("untold", "told"))
+    untold = ListenerCertificate("untold", today(unread="not read yet"))
+    now = GatewayCertificates("uid", (told, untold))
     assert step_certificates(old, now, EDGE) == {"untold": pair(), "told": pair(text="y")}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from stunnergw.projection.outputs import Want
 from tests.support.bench import LEGACY, Bench, bench
 from tests.support.objects import gateway, gateway_class, gateway_config, listed, namespace
@@ -32,7 +30,6 @@ def test_of_two_classes_that_come_at_once_the_older_writes() -> None:
     assert writers(found) == ["spare"]
 
 
-@pytest.mark.xfail(reason="a class that is held wants its ConfigMap although another class writes it now")
 def test_a_config_map_never_has_two_writers() -> None:
     found = bench(*BASE, of_day("turn", 2), gateway(), settings=LEGACY)
     found.run(of_day("spare", 1))

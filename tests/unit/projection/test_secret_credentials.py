@@ -180,13 +180,10 @@ def test_a_missing_secret_is_named_with_what_names_it() -> None:
 
 
 WORDS = [b"5tatic", b"Static", b"NONE", b"static plaintext"]
-TAKEN_FOR_STATIC = pytest.mark.xfail(
-    reason="a type that is not ASCII, or longer than 64 characters, is taken for none at all, and so for static"
-)
 ODD_WORDS = [
-    pytest.param("5täti¢".encode(), marks=TAKEN_FOR_STATIC, id="not ASCII"),
-    pytest.param(b"5" * 65, marks=TAKEN_FOR_STATIC, id="long"),
-    pytest.param(b"\xff5", marks=TAKEN_FOR_STATIC, id="no text"),
+    pytest.param("5täti¢".encode(), id="not ASCII"),
+    pytest.param(b"5" * 65, id="long"),
+    pytest.param(b"\xff5", id="no text"),
 ]
 
 
@@ -292,7 +289,6 @@ def test_other_classes_are_served() -> None:
     undecided(legacy.snapshot.configs[Key("", "spare")])
 
 
-@pytest.mark.xfail(reason="one parent whose class cannot be told makes the route's whole status undecided")
 def test_a_route_is_told_of_its_other_parents() -> None:
     calls = route(parents=[parent(), parent("core")])
     found = bench(*healthy(), gateway(), *spare(secret(unread=UNREAD)), calls, service())

@@ -16,7 +16,7 @@ from stunnergw.opaque import Opaque, SecretFacts
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key
 from stunnergw.resources.parsing import parse
-from stunnergw.resources.secrets import EMPTY_SECRET, LONGEST_TYPE, Secret, SecretData
+from stunnergw.resources.secrets import EMPTY_SECRET, LONGEST_TYPE, UNUSABLE_TYPE, Secret, SecretData
 from stunnergw.sources.defaulting import completed
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def test_facts_of_a_value(value: bytes, facts: SecretFacts) -> None:
         (b" static\n", "static"),
         (b"", ""),
         (b"x" * LONGEST_TYPE, "x" * LONGEST_TYPE),
-        (b"x" * (LONGEST_TYPE + 1), ""),
-        ("éphémère".encode(), ""),
-        (b"\xff", ""),
+        (b"x" * (LONGEST_TYPE + 1), UNUSABLE_TYPE),
+        ("éphémère".encode(), UNUSABLE_TYPE),
+        (b"\xff", UNUSABLE_TYPE),
     ],
 )
 def test_the_word_of_key_type(value: bytes, told: str) -> None:
