@@ -40,7 +40,7 @@ def built(name: str, *, module: Path, package: str = ".", say: Callable[[str], N
         missing(f"no Go to build {name} with")
         raise AssertionError("unreachable")
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock"):
+    with locked(folder / "lock"):
         if not program.exists():
             _build(go, name, module=module, package=package, program=program, say=say)
     return program
@@ -65,7 +65,7 @@ def _build(go: str, name: str, *, module: Path, package: str, program: Path, say
         text=True,
     )
     if done.returncode:
-        pytest.fail(f"{name} could not be built:\n{done.stderr[-4000:]}")
+        pytest.fail(f"{name} could not be built (go ended with {done.returncode}):\n{done.stderr[-4000:]}")
     unfinished.rename(program)
     say(f"built {name} in {time.monotonic() - began:.0f} s")
 
@@ -79,7 +79,8 @@ def _digest(module: Path, package: str) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Let one test run at a time into the block, whichever process it is."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,0 +1,109 @@
+"""A real API server for the tests of this folder, one for the session, and what each test needs of it.
+
+What has to be built first is built before the first test, which has a time limit that a build would exceed. Tests that
+use the cluster bear the mark ``cluster``, without saying so themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.realparts.cluster import running
+from tests.realparts.programs import program
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from tests.realparts.api import Api
+    from tests.realparts.cluster import Cluster
+    from tests.realparts.kubectl import Kubectl
+
+NEEDED = {
+    "cluster": ("etcd", "kube-apiserver"),
+    "controller_manager": ("kube-controller-manager",),
+    "kubectl": ("kubectl",),
+}
+"""The programs behind each fixture."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cluster: needs a real API server (built with Go, or in KUBEBUILDER_ASSETS)")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "cluster" in _fixtures(item):
+            item.add_marker("cluster")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    say = _saying(session.config)
+    used = {fixture for item in session.items for fixture in _fixtures(item)}
+    if "cluster" not in used:
+        return
+    for name in (name for fixture in NEEDED if fixture in used for name in NEEDED[fixture]):
+        try:
+            program(name, say=say)
+        except (pytest.skip.Exception, pytest.fail.Exception) as reason:
+            # The first test says it again, in its own name.
+            say(str(reason).partition("\n")[0])
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
+def _saying(config: pytest.Config) -> Callable[[str], None]:
+    capture = config.pluginmanager.getplugin("capturemanager")
+
+    def say(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n[real parts] {line}", flush=True)
+
+    return say
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """etcd and kube-apiserver, one pair for the session."""
+    with running(tmp_path_factory.mktemp("cluster"), say=_saying(request.config)) as running_cluster:
+        yield running_cluster
+
+
+@pytest.fixture
+def controller_manager(cluster: Cluster) -> Iterator[None]:
+    """The controllers, for one test. The garbage collector learns of kinds that come later within 30 s."""
+    cluster.start_controller_manager()
+    yield
+    cluster.stop_controller_manager()
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[Api]:
+    """A client that may do everything; what it applied goes when the test ends, CRDs and their kinds excepted."""
+    async with cluster.api() as client:
+        yield client
+        await client.tidy()
+
+
+@pytest.fixture
+async def namespace(api: Api, request: pytest.FixtureRequest) -> str:
+    """A namespace of the test's own, which goes with all in it when the test ends."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+    name = f"{words[:40].rstrip('-')}-{secrets.token_hex(3)}"
+    await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster, tmp_path: Path) -> Kubectl:
+    """kubectl, as the admin."""
+    return cluster.kubectl(tmp_path / "kubectl")
