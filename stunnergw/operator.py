@@ -26,14 +26,14 @@ from stunnergw.resources import kinds
 from stunnergw.serving.descriptors import make_room
 from stunnergw.serving.metrics import Instruments, ProjectionCollector
 from stunnergw.serving.server import Servers
-from stunnergw.sources.manifests import ManifestSource
 from stunnergw.store.store import Store
+from stunnergw.surroundings import Manifests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stunnergw.settings import Settings
-    from stunnergw.sources.problems import Problem
+    from stunnergw.surroundings import Surroundings
 
 log = structlog.get_logger(__name__)
 
@@ -49,18 +49,20 @@ OLDER_EVERY = 300
 
 @final
 class Operator:
-    """One run of the operator over manifests.
+    """One run of the operator: over the settings' manifests, or in other ``surroundings``.
 
     ``collect`` lets it take garbage collection into its own hands, for a process that does nothing else.
     """
 
-    def __init__(self, settings: Settings, *, collect: bool = False) -> None:
+    def __init__(self, settings: Settings, *, surroundings: Surroundings | None = None, collect: bool = False) -> None:
         self.settings = settings
         self.run_id = secrets.token_hex(6)
         self.log = EventLog(clock=time.time_ns)
         self.store = Store(table=kinds.TABLE)
         self.projection = Projection(store=self.store, settings=settings.decisions, on_failure=_tell_failure)
         self._instruments = Instruments()
+        self._surroundings = surroundings if surroundings is not None else Manifests(settings.manifests)
+        reader = self._surroundings.begin(self.log, instruments=self._instruments)
         self.projector = Projector(
             log=self.log,
             store=self.store,
@@ -68,6 +70,7 @@ class Operator:
             clock=time.monotonic,
             throttle=settings.throttle_timeout,
             observe=self._instruments.projections.observe,
+            secrets=reader,
         )
         self.servers = Servers(
             settings,
@@ -81,7 +84,7 @@ class Operator:
         self.servers.registry.register(
             ProjectionCollector(self.projector, results=lambda: self.projection.engine.size, store=self.store)
         )
-        self._source = ManifestSource(paths=settings.manifests, log=self.log, report=self._tell_problem)
+        self._surroundings.attach(store=self.store, snapshots=self.projector, servers=self.servers)
         self._collect = collect
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
@@ -102,21 +105,22 @@ class Operator:
         """
         started = Started(run=self.run_id, version=__version__, settings=orjson.dumps(asdict(self.settings.decisions)))
         self.log.append([started], source="operator")
-        self._source.load()
+        self._surroundings.load()
         make_room()
-        await self.servers.start()
         try:
+            await self.servers.start()
             await self._work(on_ready)
         finally:
             await self.servers.stop()
+            await self._surroundings.close()
 
     async def _work(self, on_ready: Callable[[Operator], None] | None) -> None:
         async with asyncio.TaskGroup() as group:
             endless = [
                 group.create_task(self.projector.run(), name="projector"),
-                group.create_task(self._source.watch(), name="manifests"),
                 group.create_task(self.servers.run(), name="servers"),
                 group.create_task(self._become_ready(on_ready), name="ready"),
+                *(group.create_task(work, name=name) for name, work in self._surroundings.tasks().items()),
             ]
             await self._stopping.wait()
             # Goodbyes first, while the loops that say them still run.
@@ -140,21 +144,19 @@ class Operator:
         await first.wait()
         unsubscribe()
 
-    def _tell_problem(self, problem: Problem) -> None:
-        if problem.note:
-            log.info("manifest", said=str(problem))
-        else:
-            self._instruments.manifest_problems.inc()
-            log.warning("manifest", problem=str(problem))
-
     def _stalled(self) -> str | None:
         if self.projector.idle or time.monotonic() - self.projector.progress < STALLED:
             return None
         return f"no progress for {STALLED:.0f} s, with events waiting"
 
     def _waiting(self) -> str | None:
-        waiting = [kind.name for kind in self.store.waiting_for()]
-        return f"not listed yet: {', '.join(waiting)}" if waiting else None
+        """Say which kinds are not listed yet, those with the same reason together."""
+        reasons = self.store.unavailable()
+        waiting: dict[str, list[str]] = {}
+        for kind in self.store.waiting_for():
+            waiting.setdefault(reasons.get(kind.name, ""), []).append(kind.name)
+        told = [f"{', '.join(names)}{reason and f' ({reason})'}" for reason, names in waiting.items()]
+        return f"not listed yet: {'; '.join(told)}" if told else None
 
 
 async def collect_garbage() -> None:

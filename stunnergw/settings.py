@@ -120,6 +120,14 @@ class Settings:
 
     decisions: Decisions = field(default_factory=Decisions)
     manifests: tuple[Path, ...] = ()
+    """Files and folders to work from; without any, a cluster."""
+    kubeconfig: str = ""
+    """How to reach the cluster; empty: by KUBECONFIG, as a pod, or by ``~/.kube/config``."""
+    leader_elect: bool = False
+    leader_election_namespace: str = ""
+    """Where the lease is; empty: in our own namespace."""
+    dry_run: bool = False
+    """Only say what would be written."""
     throttle_timeout: float = 0.005
     """Seconds from the first change to the projection."""
     config_discovery_address: Address | None = Address("", 13478)

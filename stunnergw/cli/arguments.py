@@ -15,7 +15,6 @@ WITHOUT_MEANING = (
     "pprof-bind-address",
     "startup-render-timeout",
     "leader-election-id",
-    "leader-election-namespace",
     "enable-finalizer",
 )
 """Flags of the reference that are accepted and do nothing here."""

@@ -102,9 +102,12 @@ class DecisionFlags:
         Parameter(help="What the ports of gateway.networking.k8s.io UDPRoutes mean: nothing, or the only ones open."),
     ] = UDPRoutePorts.IGNORE
     config_discovery_service: Annotated[
-        str,
-        Parameter(help="Where the data planes that we run ask for their configuration: name.namespace[:port]."),
-    ] = DISCOVERY_SERVICE
+        str | None,
+        Parameter(
+            help="Where the data planes that we run ask for their configuration: name.namespace[:port]; default: "
+            "stunner-config-discovery in our own namespace. Outside a cluster that has to be said."
+        ),
+    ] = None
     label_filter: Annotated[
         str,
         Parameter(
@@ -133,8 +136,10 @@ class LogFlags:
     ] = "auto"
 
 
-def decisions(flags: DecisionFlags | None) -> Decisions:
-    """Make the settings of a command that works from manifests.
+def decisions(flags: DecisionFlags | None, *, standalone: bool = True, discovery: str = DISCOVERY_SERVICE) -> Decisions:
+    """Make the settings of a command that works from manifests (``standalone``), or from a cluster.
+
+    ``discovery`` is the Service that data planes ask where no flag says which.
 
     Raises:
         UsageError: a value would end up in a document that no data plane takes.
@@ -150,10 +155,10 @@ def decisions(flags: DecisionFlags | None) -> Decisions:
         cluster_domain=_domain(given.cluster_domain, flag="cluster-domain"),
         reference_grants=given.reference_grants,
         udproute_ports=given.udproute_ports,
-        config_discovery_service=_service(given.config_discovery_service),
+        config_discovery_service=_service(given.config_discovery_service or discovery),
         filtered_labels=tuple(label for label in map(str.strip, given.label_filter.split(",")) if label),
         public_address=_host(given.public_address, flag="public-address") if given.public_address else "",
-        standalone=True,
+        standalone=standalone,
     )
 
 

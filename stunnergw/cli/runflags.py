@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from stunnergw.cli.flags import DURATION, ENVIRONMENT, SWITCH, DecisionFlags, decisions
 from stunnergw.errors import UsageError
-from stunnergw.settings import Address, Settings
+from stunnergw.settings import DISCOVERY_SERVICE, Address, Settings
 
 
 @Parameter(name="*")
@@ -24,9 +24,20 @@ class RunFlags:
             name="--manifests",
             negative=(),
             show_default=False,
-            help="Serve from a file or folder of manifests, which is watched; repeatable.",
+            help="Work without a cluster, from a file or folder of manifests, which is watched; repeatable.",
         ),
     ] = ()
+    kubeconfig: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="Reach the cluster by this file; default: by KUBECONFIG, as the pod's service account, or by "
+            "~/.kube/config.",
+        ),
+    ] = ""
+    dry_run: Annotated[
+        bool, SWITCH, Parameter(help="Say what would be written to the cluster, write nothing, and end.")
+    ] = False
     throttle_timeout: Annotated[
         float, DURATION, Parameter(help="How long to wait for more changes after the first.")
     ] = 0.005
@@ -47,25 +58,45 @@ class RunFlags:
         SWITCH,
         Parameter(help="Let one replica of several write; without a cluster nobody does, and it is ignored."),
     ] = False
+    leader_election_namespace: Annotated[
+        str, Parameter(show_default=False, help="Where the lease of the leader is; default: in our own namespace.")
+    ] = ""
 
 
-def settings_of(flags: RunFlags, *, deciding: DecisionFlags | None = None) -> Settings:
-    """Make the settings of the flags.
+def settings_of(
+    flags: RunFlags, *, deciding: DecisionFlags | None = None, discovery: str = DISCOVERY_SERVICE
+) -> Settings:
+    """Make the settings of the flags: of work from manifests where there are any, else in a cluster.
+
+    ``discovery`` is the Service that data planes ask where no flag says which.
 
     Raises:
-        UsageError: a value cannot be used, or there is nothing to work from.
+        UsageError: a value cannot be used.
     """
-    if not flags.manifests:
-        raise UsageError("--manifests: name a file or folder of manifests to serve from")
-    discovery = Address.parse(flags.config_discovery_address, flag="config-discovery-address")
-    if discovery is not None and flags.operator_address:
-        discovery = discovery._replace(host=flags.operator_address)
+    _check(flags, deciding or DecisionFlags())
+    address = Address.parse(flags.config_discovery_address, flag="config-discovery-address")
+    if address is not None and flags.operator_address:
+        address = address._replace(host=flags.operator_address)
     return Settings(
-        decisions=decisions(deciding),
+        decisions=decisions(deciding, standalone=bool(flags.manifests), discovery=discovery),
         manifests=flags.manifests,
+        kubeconfig=flags.kubeconfig,
+        leader_elect=flags.leader_elect,
+        leader_election_namespace=flags.leader_election_namespace,
+        dry_run=flags.dry_run,
         throttle_timeout=flags.throttle_timeout,
-        config_discovery_address=discovery,
+        config_discovery_address=address,
         inspection_address=Address.parse(flags.inspection_address, flag="inspection-address"),
         health_probe_bind_address=Address.parse(flags.health_probe_bind_address, flag="health-probe-bind-address"),
         metrics_bind_address=Address.parse(flags.metrics_bind_address, flag="metrics-bind-address"),
     )
+
+
+def _check(flags: RunFlags, deciding: DecisionFlags) -> None:
+    """See that flags go together."""
+    if flags.manifests and flags.kubeconfig:
+        raise UsageError("--kubeconfig: work is from manifests here: name either a kubeconfig or --manifests")
+    if flags.manifests and flags.dry_run:
+        raise UsageError("--dry-run: from manifests nothing is written: stunnergw render prints what would be")
+    if not flags.manifests and deciding.public_address:
+        raise UsageError("--public-address: in a cluster addresses come from Services and nodes: take it out")

@@ -11,32 +11,69 @@ from typing import TYPE_CHECKING
 from stunnergw.cli.announcing import announce
 from stunnergw.cli.logging import configure
 from stunnergw.cli.runflags import RunFlags, settings_of
+from stunnergw.errors import UsageError
 from stunnergw.operator import Operator
+from stunnergw.settings import DISCOVERY_SERVICE, DataplaneMode
 
 if TYPE_CHECKING:
     from stunnergw.cli.flags import DecisionFlags, LogFlags
+    from stunnergw.kube.connecting import Connection
     from stunnergw.settings import Settings
+    from stunnergw.surroundings import Surroundings
 
 
 def run_operator(flags: RunFlags, *, deciding: DecisionFlags | None, logging: LogFlags) -> int:
     """Run until SIGTERM or SIGINT; 0 then.
 
     Raises:
-        UsageError: a flag is wrong, a manifest unreadable, an address taken.
+        UsageError: a flag is wrong, a manifest or kubeconfig unreadable, an address taken.
     """
     # Nothing is garbage before the first snapshot, and looking for some doubles the time to it.
     gc.disable()
     settings = settings_of(flags, deciding=deciding)
     configure(level=logging.log_level, form=logging.log_format)
-    if flags.leader_elect:
-        print("stunnergw: --leader-elect means nothing without a cluster and is ignored", file=sys.stderr)
-    asyncio.run(_run(settings))
+    if settings.manifests:
+        if flags.leader_elect:
+            print("stunnergw: --leader-elect means nothing without a cluster and is ignored", file=sys.stderr)
+        asyncio.run(_run(settings))
+    else:
+        asyncio.run(_run_in_cluster(flags, deciding=deciding))
     return 0
 
 
-async def _run(settings: Settings) -> None:
-    operator = Operator(settings, collect=True)
+async def _run(settings: Settings, surroundings: Surroundings | None = None) -> None:
+    operator = Operator(settings, surroundings=surroundings, collect=True)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, operator.stop)
     await operator.run(on_ready=announce)
+
+
+async def _run_in_cluster(flags: RunFlags, *, deciding: DecisionFlags | None) -> None:
+    # Only here: these cost half a second, which nobody without a cluster should wait.
+    from stunnergw.clustered import Cluster
+    from stunnergw.kube.client import KubeClient
+    from stunnergw.kube.connecting import connect
+
+    connection = await connect(flags.kubeconfig or None)
+    settings = settings_of(flags, deciding=deciding, discovery=_own_service(connection, flags, deciding))
+    async with KubeClient(connection) as client:
+        surroundings = Cluster(settings, client=client, connection=connection)
+        await _run(settings, surroundings)
+
+
+def _own_service(connection: Connection, flags: RunFlags, deciding: DecisionFlags | None) -> str:
+    """Return our own Service, where a pod of ours has one.
+
+    Raises:
+        UsageError: we are outside the cluster, and data planes would have nowhere to ask.
+    """
+    name, _, port = DISCOVERY_SERVICE.rpartition(":")
+    given = deciding.config_discovery_service if deciding else None
+    managed = settings_of(flags, deciding=deciding).decisions.dataplane_mode is DataplaneMode.MANAGED
+    if connection.loader is not None and managed and not given:
+        raise UsageError(
+            "--config-discovery-service: outside a cluster, say where data planes reach us: name.namespace[:port] of a "
+            "Service that leads here, or run with --dataplane-mode=legacy"
+        )
+    return f"{name.partition('.')[0]}.{connection.namespace}:{port}"

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, final
@@ -198,3 +200,14 @@ class Election:
             spec["acquireTime"] = now
             spec["leaseTransitions"] = int(before.get("leaseTransitions") or 0) + (1 if before else 0)
         return spec
+
+
+def system_clocks() -> Clocks:
+    """Return the clocks of this machine; ``running`` goes on while the process, or the machine, is stopped."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return Clocks(
+        running=time.monotonic if boot is None else lambda: time.clock_gettime(boot),
+        date=lambda: datetime.now(UTC),
+        sleep=asyncio.sleep,
+        jitter=random.random,
+    )

@@ -22,7 +22,7 @@ from stunnergw.projection.routestatuses import route_status
 from stunnergw.projection.services import config_map, service
 from stunnergw.projection.snapshots import Difference, Explanation, OwnedSlot, Snapshot, StatusSlot
 from stunnergw.projection.workloads import Workloads, workloads
-from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY, GATEWAY_CLASS, NODE, ROUTE_KINDS
+from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY, GATEWAY_CLASS, NODE, ROUTE_KINDS, SECRET
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
 from stunnergw.store.store import Get
@@ -87,6 +87,8 @@ class Projection:
         self._store = store
         self._settings = settings
         self._holding = Holding(self.engine)
+        self._reads_seen = -1
+        self._secrets: frozenset[Key] = frozenset()
 
     def run(self, dirty: Mapping[Input, int]) -> Snapshot:
         """Work through one run at once and return its snapshot."""
@@ -107,7 +109,12 @@ class Projection:
         yield from self.engine.spread()
         yield from self.engine.refresh(_OTHERS, take=maps.take)
         self.engine.finish()
-        self.snapshot = maps.snapshot(seq=self._store.seq, held=self._holding.reasons(), failures=self.engine.failures)
+        self.snapshot = maps.snapshot(
+            seq=self._store.seq,
+            held=self._holding.reasons(),
+            failures=self.engine.failures,
+            wanted_secrets=self._wanted_secrets(),
+        )
 
     @property
     def held(self) -> HeldState:
@@ -124,6 +131,15 @@ class Projection:
         root = Root(config, (config_key,)) if managed else Root(class_config, (config_key.name,))
         cause = self.engine.cause(root)
         return Explanation(cause, tuple(self.engine.inputs(root))) if cause else None
+
+    def _wanted_secrets(self) -> frozenset[Key]:
+        """Return the Secrets that decisions read, there or not; the same set as before where it is equal."""
+        if self._reads_seen != self.engine.reads_moved:
+            self._reads_seen = self.engine.reads_moved
+            read = self.engine.gets.get(SECRET, {})
+            if read.keys() != self._secrets:
+                self._secrets = frozenset(read)
+        return self._secrets
 
     def _hold(self, result: Result) -> None:
         # What cannot be told today leaves what is held as it is.
@@ -220,7 +236,7 @@ class _Maps:
         for kind, part in ((DEPLOYMENT, parts.deployment), (DAEMON_SET, parts.daemon_set)):
             self.put(Place("objects", OwnedSlot(kind.kind, gateway)), part, cause)
 
-    def snapshot(self, *, seq: int, held: dict[str, str], failures: int) -> Snapshot:
+    def snapshot(self, *, seq: int, held: dict[str, str], failures: int, wanted_secrets: frozenset[Key]) -> Snapshot:
         """Return the snapshot that these maps make."""
         return Snapshot(
             seq=seq,
@@ -231,6 +247,7 @@ class _Maps:
             causes=self._causes,
             held=held,
             failures=failures,
+            wanted_secrets=wanted_secrets,
             previous=self._old.seq,
             changed=Difference(
                 configs=frozenset(self._changed["configs"]),

@@ -4,7 +4,8 @@ Events wake it; it waits a moment for more (5 ms from the first, so that a stead
 all that is there and runs the projection in slices of 5 ms, between which others get the loop. During a run nothing is
 folded, so a projection never sees a store that moves. Each new snapshot goes to the subscribers at once.
 
-Nothing is projected before every kind is listed: a partial view would take away what runs.
+Nothing is projected before every kind is listed, and nothing published before the Secrets that the first snapshot asks
+for were looked at: a partial view would take away what runs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 from stunnergw.dataplane.documents import Document
 from stunnergw.events.types import Projected
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from stunnergw.events.log import EventLog
     from stunnergw.projection.projecting import Projection
-    from stunnergw.projection.snapshots import Explanation, Snapshot
+    from stunnergw.projection.snapshots import Difference, Explanation, Snapshot
     from stunnergw.resources.metadata import Key
     from stunnergw.store.store import Input, Store
 
@@ -32,11 +33,26 @@ SLICE = 0.005
 """Seconds of work between two chances for others: yielding costs them about two slices."""
 
 
+class WantedSecrets(Protocol):
+    """Who reads the Secrets that snapshots ask for."""
+
+    def want(self, keys: frozenset[Key]) -> None:
+        """Read the data of these, and of no others."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether each of them is in the log as present or unreadable, or is absent."""
+
+    async def wait(self) -> None:
+        """Return once that is so."""
+
+
 @final
 class Projector:
     """Folds, projects, publishes. ``clock`` counts seconds; ``throttle`` is the wait after the first event.
 
-    ``observe`` is told of each run how many seconds it took, turns of others in between included.
+    ``observe`` is told of each run how many seconds it took, turns of others in between included. ``secrets`` are read
+    when a snapshot asks for them; without it they are all there from the first.
     """
 
     def __init__(
@@ -48,6 +64,7 @@ class Projector:
         clock: Callable[[], float],
         throttle: float = 0.005,
         observe: Callable[[float], None] = lambda _: None,
+        secrets: WantedSecrets | None = None,
     ) -> None:
         self._log = log
         self._store = store
@@ -55,6 +72,7 @@ class Projector:
         self._clock = clock
         self._throttle = throttle
         self._observe = observe
+        self._secrets = secrets
         self._subscribers: list[Callable[[Snapshot], None]] = []
         self._dirty: dict[Input, int] = {}
         self.latest: Snapshot | None = None
@@ -93,16 +111,38 @@ class Projector:
         if self._store.waiting_for() or (self.latest is not None and not self._dirty):
             return
         dirty, self._dirty = self._dirty, {}
-        began = self._clock()
-        await self._work(self._projection.steps(dirty))
-        self._observe(self._clock() - began)
+        await self._bring_up_to_date(dirty)
+        if self.latest is None:
+            await self._first_secrets()
         snapshot = self._projection.snapshot
+        self._want_secrets(snapshot)
+        difference = snapshot.since(self.latest)
         self._publish(snapshot)
         # Told of last, and in slices: clients should not wait for hashes.
         changed: list[tuple[str, str]] = []
-        await self._work(_versions(snapshot, changed))
+        await self._work(_versions(snapshot, difference, changed))
         told = Projected(snapshot=snapshot.seq, changed=tuple(sorted(changed)), held=tuple(sorted(snapshot.held)))
         self._log.append([told], source="projector")
+
+    async def _bring_up_to_date(self, dirty: dict[Input, int]) -> None:
+        began = self._clock()
+        await self._work(self._projection.steps(dirty))
+        self._observe(self._clock() - began)
+
+    async def _first_secrets(self) -> None:
+        """Work the first snapshot out again until no Secret that it asks for is still to be read."""
+        while self._secrets is not None:
+            self._want_secrets(self._projection.snapshot)
+            if self._secrets.settled:
+                return
+            await self._secrets.wait()
+            self._fold()
+            dirty, self._dirty = self._dirty, {}
+            await self._bring_up_to_date(dirty)
+
+    def _want_secrets(self, snapshot: Snapshot) -> None:
+        if self._secrets is not None:
+            self._secrets.want(snapshot.wanted_secrets)
 
     def _fold(self) -> None:
         waiting = self._log.since(self._log.folded)
@@ -125,9 +165,8 @@ class Projector:
             callback(snapshot)
 
 
-def _versions(snapshot: Snapshot, found: list[tuple[str, str]]) -> Iterator[None]:
+def _versions(snapshot: Snapshot, changed: Difference, found: list[tuple[str, str]]) -> Iterator[None]:
     """Add each changed output with its version to ``found``, a step each."""
-    changed = snapshot.changed
     for key in changed.configs:
         found.append((f"config {key}", version_of(snapshot.configs.get(key))))
         yield

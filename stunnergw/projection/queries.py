@@ -234,6 +234,8 @@ class Engine:
         self._leaves: dict[Input | Held, _Leaf] = {}
         # Reads of objects are by far the most: found without making a key for each.
         self.gets: dict[Kind[Any], dict[Key, _Leaf]] = {}
+        self.reads_moved = 0
+        """Counts how often an object came to be read, or to be read no longer."""
         self._roots: set[_Node] = set()
         # Whether each is wanted only now: then it is given even if it was right already, since others read it.
         self._pending: dict[_Node, bool] = {}
@@ -337,6 +339,7 @@ class Engine:
 
     def _drop(self, read: Input | Held) -> None:
         if isinstance(read, Get):
+            self.reads_moved += 1
             self.gets[read.kind].pop(read.key, None)
         else:
             self._leaves.pop(read, None)
@@ -385,6 +388,7 @@ class Engine:
 
     def new_get(self, kind: Kind[Any], key: Key) -> _Leaf:
         """Make the leaf of an object that is read for the first time."""
+        self.reads_moved += 1
         leaf = self.gets.setdefault(kind, {})[key] = self._new_leaf(Get(kind, key))
         return leaf
 

@@ -77,6 +77,8 @@ class Snapshot:
     """Classes served on held parameters, each with the reason why today's are not."""
     failures: int = 0
     """Queries that raised when this was computed."""
+    wanted_secrets: frozenset[Key] = frozenset()
+    """The Secrets whose data decisions ask for, whether or not they are there."""
     previous: int = 0
     """``seq`` of the snapshot before, from which ``changed`` counts; 0 for the first."""
     changed: Difference = field(default_factory=Difference)

@@ -35,7 +35,7 @@ from stunnergw.sinks.working import WORKERS, Workers
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from stunnergw.events.log import EventLog
     from stunnergw.events.types import Fact
@@ -64,8 +64,8 @@ _STATUS_KINDS: frozenset[Kind[Any]] = frozenset({GATEWAY_CLASS, GATEWAY, *ROUTE_
 class ClusterSinks:
     """Writes owned objects and statuses to the API server.
 
-    ``election`` None: nobody else writes. It must be waited on by nobody else. ``served`` may be set anew when
-    discovery finds something else. With ``dry`` nothing is ever written, whoever leads: see :meth:`plan`.
+    ``election`` None: nobody else writes. ``served`` says what the API server serves now. With ``dry`` nothing is ever
+    written, whoever leads: see :meth:`plan`.
     """
 
     def __init__(
@@ -76,13 +76,12 @@ class ClusterSinks:
         store: Store,
         snapshots: SnapshotSource,
         election: Leadership | None,
-        served: Served,
+        served: Callable[[], Served],
         decisions: Decisions,
         clocks: Clocks,
         workers: int = WORKERS,
         dry: bool = False,
     ) -> None:
-        self.served = served
         self._log = log
         self._store = store
         self._snapshots = snapshots
@@ -91,11 +90,9 @@ class ClusterSinks:
         self._clocks = clocks
         self._known = Known(store)
         self._sender = Sender(client, leadership=election, dry=dry)
-        remover = Remover(
-            sender=self._sender, known=self._known, served=self._versions, controller=decisions.controller_name
-        )
+        remover = Remover(sender=self._sender, known=self._known, served=served, controller=decisions.controller_name)
         self._objects = ObjectWriter(sender=self._sender, known=self._known, remover=remover, clocks=clocks)
-        self._statuses = StatusWriter(sender=self._sender, known=self._known, served=self._versions, clocks=clocks)
+        self._statuses = StatusWriter(sender=self._sender, known=self._known, served=served, clocks=clocks)
         self._queue: WriteQueue[Slot] = WriteQueue()
         self._workers = Workers(
             self._queue,
@@ -318,9 +315,6 @@ class ClusterSinks:
         return verdict.outcome is not Outcome.WRITTEN and last is not None and said == (
             last.outcome, last.digest, last.message
         )  # fmt: skip
-
-    def _versions(self) -> Served:
-        return self.served
 
     def _wake(self) -> None:
         self._workers.wake()

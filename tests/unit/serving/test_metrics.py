@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 import stunnergw
@@ -22,10 +23,11 @@ from stunnergw.projection.projecting import Projection
 from stunnergw.projection.projector import Projector
 from stunnergw.projection.snapshots import OwnedSlot, StatusSlot
 from stunnergw.resources import kinds
+from stunnergw.serving.clustermetrics import ClusterCollector, ClusterFigures, KindFigures, WriteFigures
 from stunnergw.serving.metrics import Instruments, ProjectionCollector
 from stunnergw.settings import Decisions
-from stunnergw.sources.problems import Problem
 from stunnergw.store.store import Store
+from stunnergw.surroundings import Manifests
 from tests.support.objects import applied, deleted, gateway, gateway_config, healthy, listed
 from tests.support.plain_http import fetch
 from tests.unit.serving.stage import CORE, EDGE, document, serving, settings, until, watching
@@ -33,13 +35,37 @@ from tests.unit.serving.test_following import streaming
 from tests.unit.serving.test_node_clients import marked, nodes
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
     from stunnergw.events.types import Applied, Fact
     from tests.unit.serving.stage import Stage
 
 DOCUMENTED = re.compile(r"^\| `(?P<name>\w+)(?:\{(?P<labels>[\w,]+)\})?` \| (?P<type>\w+) \|", re.MULTILINE)
 METRICS_MD = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+FIGURES = ClusterFigures(
+    kinds=lambda: [
+        KindFigures("gateways", objects=3, left_out=1, available=True, silent_for=2.5, resource_version="17"),
+        KindFigures("nodes", objects=0, left_out=0, available=False, silent_for=None, resource_version=""),
+    ],
+    writes=lambda: WriteFigures({("apply", "Service", "ok"): 2}, waiting=4, leading=True),
+    unread_secrets=lambda: 5,
+)
+
+
+def test_the_cluster() -> None:
+    registry = CollectorRegistry()
+    registry.register(ClusterCollector(FIGURES))
+
+    def of(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"stunnergw_{name}", labels)
+
+    assert of("kind_objects", kind="gateways") == 3
+    assert of("kind_left_out", kind="gateways") == 1
+    assert (of("kind_available", kind="gateways"), of("kind_available", kind="nodes")) == (1, 0)
+    assert (of("kind_silent_seconds", kind="gateways"), of("kind_silent_seconds", kind="nodes")) == (2.5, None)
+    assert (of("kind_resource_version", kind="gateways"), of("kind_resource_version", kind="nodes")) == (17, None)
+    assert of("api_writes_total", verb="apply", kind="Service", outcome="ok") == 2
+    assert (of("writes_waiting"), of("leading"), of("unread_secrets")) == (4, 1, 5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process has fewer metrics")
@@ -48,7 +74,7 @@ def test_the_documents_name_each_metric_with_its_type() -> None:
     documented = {(row["name"], row["type"]) for row in DOCUMENTED.finditer(text)}
     there = {
         (family.name + ("_total" if family.type == "counter" else ""), family.type)
-        for family in Operator(settings()).servers.registry.collect()
+        for family in (*Operator(settings()).servers.registry.collect(), *ClusterCollector(FIGURES).collect())
     }
     assert documented == there
 
@@ -261,12 +287,15 @@ async def test_when_certificates_end() -> None:
     assert registry.get_sample_value("stunnergw_certificate_not_after_seconds", gone) is None
 
 
-def test_problems_of_manifests_are_counted_and_notes_are_not() -> None:
-    operator = Operator(settings())
-    assert value(operator.servers.registry, "manifest_problems_total") == 0
-    operator._tell_problem(Problem(file="a.yaml", line=1, problem="it is broken: mend it"))
-    operator._tell_problem(Problem(file="b.yaml", line=1, problem="left alone", note=True))
-    assert value(operator.servers.registry, "manifest_problems_total") == 1
+def test_problems_of_manifests_are_counted_and_notes_are_not(tmp_path: Path) -> None:
+    (tmp_path / "foreign.yaml").write_text("{apiVersion: v1, kind: Pod, metadata: {name: left-alone}}")
+    (tmp_path / "broken.yaml").write_text("{apiVersion: v1, kind: Service, metadata: {name: broken}, spec: 3}")
+    instruments = Instruments()
+    manifests = Manifests((tmp_path,))
+    manifests.begin(EventLog(clock=lambda: 0), instruments=instruments)
+    assert value(instruments.registry, "manifest_problems_total") == 0
+    manifests.load()
+    assert value(instruments.registry, "manifest_problems_total") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")

@@ -82,7 +82,7 @@ class Life:
             store=self.store,
             snapshots=self.projector,
             election=lease,
-            served=served,
+            served=lambda: served,
             decisions=decisions,
             clocks=clocks,
             **more,
