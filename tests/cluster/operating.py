@@ -1,7 +1,7 @@
 """The operator as a process of its own over the real API server: started, looked at from outside, and ended.
 
-It runs as a user of its own, so that the audit log tells what it asked for. Ports are free ones, read from the line that
-says that it is ready.
+It runs as a user of its own, so that the audit log tells what it asked for. Ports are free ones, read from the line
+that says that it is ready.
 """
 
 from __future__ import annotations
