@@ -61,7 +61,7 @@ class Api:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.warnings: list[str] = []
         """What the API server warned of, in the order of the answers."""
-        self._session = session
+        self.session = session
         self._served: dict[tuple[str, str], Resource] = {}
         self._made: list[Ref] = []
 
@@ -76,7 +76,7 @@ class Api:
         query: Mapping[str, str] | None = None,
     ) -> tuple[int, Any]:
         """Send a request and return the answer's status and JSON. Raises :class:`ApiError` for 400 and above."""
-        async with self._session.request(
+        async with self.session.request(
             method,
             path,
             params=query,
