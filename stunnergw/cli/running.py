@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stunnergw.cli.announcing import announce
 from stunnergw.cli.logging import configure
@@ -16,14 +17,16 @@ from stunnergw.operator import Operator
 from stunnergw.settings import DISCOVERY_SERVICE, DataplaneMode
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from stunnergw.cli.flags import DecisionFlags, LogFlags
     from stunnergw.kube.connecting import Connection
     from stunnergw.settings import Settings
     from stunnergw.surroundings import Surroundings
 
 
-def run_operator(flags: RunFlags, *, deciding: DecisionFlags | None, logging: LogFlags) -> int:
-    """Run until SIGTERM or SIGINT; 0 then.
+def run_operator(flags: RunFlags, *, deciding: DecisionFlags | None, logging: LogFlags) -> NoReturn:
+    """Run until SIGTERM or SIGINT; the process ends then, with exit code 0.
 
     Raises:
         UsageError: a flag is wrong, a manifest or kubeconfig unreadable, an address taken.
@@ -35,10 +38,26 @@ def run_operator(flags: RunFlags, *, deciding: DecisionFlags | None, logging: Lo
     if settings.manifests:
         if flags.leader_elect:
             print("stunnergw: --leader-elect means nothing without a cluster and is ignored", file=sys.stderr)
-        asyncio.run(_run(settings))
+        _run_and_leave(_run(settings))
     else:
-        asyncio.run(_run_in_cluster(flags, deciding=deciding))
-    return 0
+        _run_and_leave(_run_in_cluster(flags, deciding=deciding))
+
+
+def _run_and_leave(work: Coroutine[Any, Any, None]) -> NoReturn:
+    """Run to the end and leave at once; what goes wrong goes its usual way.
+
+    Everything is closed by then. To free each object of thousands of Gateways, or to wait for a thread that asks a DNS
+    server that does not answer, would take seconds that a rollout waits for.
+    """
+    runner = asyncio.Runner()
+    try:
+        runner.run(work)
+    except BaseException:
+        runner.close()
+        raise
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _run(settings: Settings, surroundings: Surroundings | None = None) -> None:
