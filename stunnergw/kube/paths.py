@@ -1,4 +1,8 @@
-"""Where objects are on the API server: the paths of collections, objects and status subresources."""
+"""Where objects are on the API server, and in which form they are asked for and sent.
+
+The paths of collections, objects and status subresources, and the media types. Nothing here needs a client, whose
+library costs 0.4 s to import.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,15 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.metadata import Key
+
+JSON = "application/json"
+PARTIAL_METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Of each object of a watch the metadata alone."""
+PARTIAL_METADATA_LIST = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The same for a list."""
+
+APPLY = "application/apply-patch+yaml"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 def group_path(group: str, version: str) -> str:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
-import orjson
-
 from stunnergw.errors import ApiError, NotFoundOut
-from stunnergw.kube.client import APPLY, JSON, MERGE_PATCH
-from stunnergw.kube.paths import object_path
+from stunnergw.kube.answers import json_object
+from stunnergw.kube.paths import APPLY, JSON, MERGE_PATCH, object_path
 from stunnergw.resources.metadata import FIELD_MANAGER, Key
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ class Leadership(Protocol):
         """Say whether we may for so many seconds more."""
 
     async def changed(self) -> None:
-        """Return when leadership was won or lost since the last call."""
+        """Return when leadership is won or lost next; look at ``leading`` first. Any number may wait."""
 
 
 class Write(NamedTuple):
@@ -103,14 +101,14 @@ class Sender:
         Raises:
             NotFoundOut: it could not be read.
         """
+        path = object_path(kind, version, key)
         try:
-            answer = await self._client.request("GET", object_path(kind, version, key), within=WITHIN)
+            answer = await self._client.request("GET", path, within=WITHIN)
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
-        found: dict[str, Any] = orjson.loads(answer)
-        return found
+        return json_object(answer, path=path)
 
     async def send(self, write: Write) -> bytes | None:
         """Send a write and return the answer; None where it was not sent: we may not, or the run is dry.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stunnergw.kube.paths import collection_path
+from stunnergw.kube.paths import JSON, PARTIAL_METADATA, PARTIAL_METADATA_LIST, collection_path
 from stunnergw.resources.kinds import CUSTOM_RESOURCE_DEFINITION, SECRET
 from stunnergw.resources.metadata import OWNED_BY, OWNER
 
@@ -24,17 +24,12 @@ AT_A_TIME = 500
 
 METADATA_ALONE = frozenset({SECRET, CUSTOM_RESOURCE_DEFINITION})
 
-# Spelled out here, since the module of the client costs 0.4 s to import, also where there is no cluster.
-_JSON = "application/json"
-_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-
 
 def accept(kind: Kind[Any], *, many: bool) -> str:
     """Return what to accept in a list (``many``) or a watch of a kind."""
     if kind not in METADATA_ALONE:
-        return _JSON
-    return _METADATA_LIST if many else _METADATA
+        return JSON
+    return PARTIAL_METADATA_LIST if many else PARTIAL_METADATA
 
 
 def selection(kind: Kind[Any]) -> dict[str, str]:

@@ -13,9 +13,7 @@ import contextlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
-from pydantic import ValidationError
-
-from stunnergw.errors import NotFoundOut, Unreachable
+from stunnergw.errors import NotFoundOut
 from stunnergw.kube.discovery import Served, discover
 from stunnergw.resources.kinds import ENDPOINT_SLICE, ENDPOINTS
 from stunnergw.sources.backing_off import Backoff
@@ -106,8 +104,6 @@ class Offer:
             found = await discover(self._client, kinds)
         except NotFoundOut as error:
             self._fail(error)
-        except ValidationError:
-            self._fail(Unreachable("the answer is no list of what is served: is there a proxy in between?"))
         else:
             self._take(found, kinds)
 

@@ -15,9 +15,8 @@ import orjson
 
 from stunnergw.errors import ApiError, StunnergwError
 from stunnergw.events.types import Applied, Deleted, Fact, Listed
-from stunnergw.kube.client import APPLY, MERGE_PATCH
 from stunnergw.kube.discovery import Served
-from stunnergw.kube.paths import collection_path, object_path
+from stunnergw.kube.paths import APPLY, MERGE_PATCH, collection_path, object_path
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key, is_ours
 from stunnergw.resources.parsing import parse

@@ -317,7 +317,9 @@ class Server:
     def _discovery(self, path: str) -> bytes:
         if not self._served[path]:
             raise refusal(404, reason="NotFound")
-        return orjson.dumps({"resources": [{"name": plural} for plural in sorted(self._served[path])]})
+        return orjson.dumps(
+            {"kind": "APIResourceList", "resources": [{"name": plural} for plural in sorted(self._served[path])]}
+        )
 
     def _object(self, path: str) -> bytes:
         for key, thing in self.collection(kinds.SECRET).objects.items():

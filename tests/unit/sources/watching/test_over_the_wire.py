@@ -73,7 +73,7 @@ async def running(answers: Answers) -> AsyncIterator[tuple[EventLog, list[dict[s
         return response
 
     async def discovery(_request: web.Request) -> web.StreamResponse:
-        return web.json_response({"resources": [{"name": SERVICE.plural}]})
+        return web.json_response({"kind": "APIResourceList", "resources": [{"name": SERVICE.plural}]})
 
     app = web.Application()
     app.router.add_get(PATH, collection)
