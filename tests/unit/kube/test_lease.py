@@ -4,58 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
-import orjson
 import pytest
 
-from stunnergw.errors import ApiError, Unreachable
+from stunnergw.errors import Unreachable
 from stunnergw.kube.lease import DURATION, RENEW_WITHIN, RETRY, Clocks, Election
+from tests.unit.kube.lease_server import Server
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-PATH = "/apis/coordination.k8s.io/v1/namespaces/system/leases"
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Server:
-    """Holds one lease, as an API server does: with versions, and a conflict for a writer that read an older one."""
-
-    def __init__(self) -> None:
-        self.lease: dict[str, Any] | None = None
-        self.version = 0
-        self.broken = False
-        self.writes = 0
-
-    async def request(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None, within: float = 30.0
-    ) -> bytes:
-        assert query is None
-        assert within <= RENEW_WITHIN / 2
-        if self.broken:
-            raise Unreachable("no answer")
-        if method == "GET":
-            assert path == f"{PATH}/lease"
-            if self.lease is None:
-                raise ApiError(404, reason="NotFound", message="not found")
-            return orjson.dumps(self.lease)
-        assert path == (PATH if method == "POST" else f"{PATH}/lease")
-        return self._write(orjson.loads(orjson.dumps(body)))
-
-    def _write(self, body: dict[str, Any]) -> bytes:
-        now = self.lease["metadata"]["resourceVersion"] if self.lease else None
-        if body["metadata"].get("resourceVersion") != now:
-            raise ApiError(409, reason="Conflict", message="somebody else wrote")
-        self.version += 1
-        self.writes += 1
-        self.lease = body | {"metadata": body["metadata"] | {"resourceVersion": str(self.version)}}
-        return orjson.dumps(self.lease)
-
-    @property
-    def holder(self) -> str:
-        assert self.lease is not None
-        return str(self.lease["spec"]["holderIdentity"])
 
 
 class World:
@@ -108,7 +64,7 @@ async def test_a_leader_that_cannot_renew_stops_before_another_may_start() -> No
     world = World()
     one = world.candidate("one")
     await one.attempt()
-    world.server.broken = True
+    world.server.failure = Unreachable("no answer")
     while one.leading:
         await one.attempt()
         world.now += 0.5
@@ -136,7 +92,7 @@ async def test_a_lease_without_a_holder_is_taken_at_once() -> None:
     await two.attempt()
     assert two.leading
     assert world.server.lease is not None
-    assert world.server.lease["spec"]["leaseTransitions"] == 2
+    assert world.server.lease["spec"]["leaseTransitions"] == 1
 
 
 async def test_of_two_that_take_it_at_once_one_leads() -> None:
@@ -150,7 +106,7 @@ async def test_of_two_that_take_it_at_once_one_leads() -> None:
 async def test_the_times_of_other_programs_do_not_matter(time: str | None) -> None:
     """Whole seconds or parts of them: what counts is whether the record changes."""
     world = World()
-    world.server._write(
+    world.server.write(
         {
             "metadata": {"name": "lease", "namespace": "system"},
             "spec": {"holderIdentity": "reference", "leaseDurationSeconds": 15, "renewTime": time},
@@ -161,14 +117,3 @@ async def test_the_times_of_other_programs_do_not_matter(time: str | None) -> No
     assert not one.leading
     await world.turns(one, seconds=3 * RETRY)
     assert one.leading
-
-
-async def test_changes_of_leadership_are_told() -> None:
-    world = World()
-    one = world.candidate("one")
-    running = asyncio.create_task(one.run())
-    async with asyncio.timeout(5):
-        await one.changed()
-    assert one.leading
-    running.cancel()
-    await asyncio.wait([running])
