@@ -69,16 +69,7 @@ async def observing(kubeconfig: Path) -> AsyncIterator[Observer]:
                 running.result()
         finally:
             running.cancel()
-            _abort_connections(client)
             await asyncio.wait([running])
-
-
-def _abort_connections(client: KubeClient) -> None:
-    # A watch that is cancelled says goodbye to the server, in TLS, and goes on waiting for its answer when nobody waits
-    # for it any more: the loop of a test ends before that.
-    connector: Any = client._api.rest_client.pool_manager.connector
-    for protocol in tuple(connector._acquired):
-        protocol.abort()
 
 
 @pytest.fixture
