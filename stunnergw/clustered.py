@@ -7,12 +7,9 @@ cluster.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import socket
 from typing import TYPE_CHECKING, Any, TypeVar, final
-
-import structlog
 
 from stunnergw.kube.lease import DEFAULT_NAME, Election, system_clocks
 from stunnergw.resources import kinds
@@ -38,11 +35,6 @@ if TYPE_CHECKING:
     from stunnergw.store.store import Store
 
 T = TypeVar("T")
-
-log = structlog.get_logger(__name__)
-
-CLOSE_WITHIN = 0.4
-"""Seconds to give the lease up; without that, it ends by itself."""
 
 MOST_NAMED = 5
 
@@ -134,7 +126,7 @@ class Cluster:
     def tasks(self) -> Mapping[str, Coroutine[Any, Any, Any]]:
         """Read, write, and renew what lets us do so."""
         tasks: dict[str, Coroutine[Any, Any, Any]] = {"cluster": self.source.run(), "sinks": self.sinks.run()}
-        if self._connection.loader is not None:
+        if self._connection.token is not None:
             tasks["token"] = self._connection.renew()
         if self.election is not None:
             tasks["lease"] = self.election.run()
@@ -142,13 +134,8 @@ class Cluster:
 
     async def close(self) -> None:
         """Give the lease up."""
-        if self.election is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_WITHIN):
-                await self.election.release()
-        except TimeoutError:
-            log.info("the lease could not be given up in time: it ends by itself")
+        if self.election is not None:
+            await self.election.release()
 
     def _make_election(self) -> Election | None:
         if not self._settings.leader_elect or self._settings.dry_run:

@@ -90,7 +90,7 @@ def _own_service(connection: Connection, flags: RunFlags, deciding: DecisionFlag
     name, _, port = DISCOVERY_SERVICE.rpartition(":")
     given = deciding.config_discovery_service if deciding else None
     managed = settings_of(flags, deciding=deciding).decisions.dataplane_mode is DataplaneMode.MANAGED
-    if connection.loader is not None and managed and not given:
+    if not connection.in_cluster and managed and not given:
         raise UsageError(
             "--config-discovery-service: outside a cluster, say where data planes reach us: name.namespace[:port] of a "
             "Service that leads here, or run with --dataplane-mode=legacy"

@@ -46,6 +46,8 @@ class Connection(NamedTuple):
     """The namespace that the service account or the kubeconfig's context names; ``default`` without one."""
     token: Token | None
     """A token that changes; None where a fixed one, a certificate or nobody speaks."""
+    in_cluster: bool = False
+    """We are a pod: the namespace is the one that we run in."""
 
     async def renew(self) -> None:
         """Keep the token fresh, for ever; returns at once where there is nothing to renew.
@@ -103,7 +105,7 @@ def _in_cluster(environ: Mapping[str, str], account: Path) -> Connection:
         namespace = (account / "namespace").read_text("utf-8").strip()
     except OSError:
         namespace = ""
-    return Connection(configuration, namespace or "default", token_file(account / "token"))
+    return Connection(configuration, namespace or "default", token_file(account / "token"), in_cluster=True)
 
 
 # By a kubeconfig ----------------------------------------------------------------------------------------
