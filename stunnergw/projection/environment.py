@@ -29,13 +29,15 @@ def environment(service: str, gateway: Key, asked: tuple[EnvVar, ...]) -> Enviro
     """Return the container's environment; ``service`` is ``name.namespace[:port]`` of the discovery service."""
     ours = _ours(service, gateway)
     variables = dict(ours)
+    seen: set[str] = set()
     notes = []
     for variable in asked:
         if variable.name in ours and variable.name not in REPLACEABLE:
             notes.append(f"env {variable.name} of the Dataplane is left out: stunnerd finds its configuration by it")
             continue
-        if variable.name in variables and variable.name not in ours:
+        if variable.name in seen:
             notes.append(f"env {variable.name} stands twice in the Dataplane: the last one counts")
+        seen.add(variable.name)
         variables[variable.name] = _variable(variable)
     return Environment(list(variables.values()), tuple(dict.fromkeys(notes)))
 

@@ -16,6 +16,7 @@ from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import TRUE, UNKNOWN, positive
 from stunnergw.projection.exposing import service_type
+from stunnergw.projection.infrastructure import reserved_keys
 from stunnergw.projection.legacy import class_waits_for, listeners, route_left_out, waited_for
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
@@ -89,7 +90,7 @@ def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
     ports = service_ports.attempt(db, key, held)
     ports = NO_PORTS if isinstance(ports, Undecided) else ports
     kind = service_type(db, key, held=held)
-    ignored = tuple(text for name, text in ports.notes if not name)
+    ignored = (*(text for name, text in ports.notes if not name), *reserved_keys(gateway))
     if TARGET_PORT in annotations:
         names = frozenset(listener.name for listener in gateway.spec.listeners)
         ignored = (*port_map(annotations, TARGET_PORT, names).said(""), *ignored)

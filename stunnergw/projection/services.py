@@ -28,6 +28,12 @@ from stunnergw.projection.exposing import (
     wanted_selector,
 )
 from stunnergw.projection.gateways import must_have_something_to_serve
+from stunnergw.projection.infrastructure import (
+    CLASS_NAME_LABEL,
+    GATEWAY_NAME_LABEL,
+    infrastructure_annotations,
+    infrastructure_labels,
+)
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.parameters import config_maps
 from stunnergw.projection.queries import query
@@ -42,9 +48,6 @@ if TYPE_CHECKING:
     from stunnergw.projection.serviceports import WantedPort
     from stunnergw.resources.gateways import Gateway
     from stunnergw.resources.modelling import FrozenMap
-
-GATEWAY_NAME_LABEL = "gateway.networking.k8s.io/gateway-name"
-CLASS_NAME_LABEL = "gateway.networking.k8s.io/gateway-class-name"
 
 MOST_OF_A_CONFIG_MAP = 1_048_576
 """Bytes of data that the API server takes in a ConfigMap."""
@@ -108,10 +111,9 @@ def _service_body(db: Context, key: Key, gateway: Gateway, kind: str) -> dict[st
 
 
 def _labels(gateway: Gateway) -> dict[str, str]:
-    infrastructure = gateway.spec.infrastructure
     key = gateway.metadata.key
     return {
-        **(infrastructure.labels if infrastructure else {}),
+        **infrastructure_labels(gateway),
         OWNED_BY: OWNER,
         RELATED_NAMESPACE: label_value(key.namespace),
         RELATED_NAME: label_value(key.name),
@@ -121,10 +123,9 @@ def _labels(gateway: Gateway) -> dict[str, str]:
 
 
 def _annotations(db: Context, key: Key, gateway: Gateway) -> dict[str, str]:
-    infrastructure = gateway.spec.infrastructure
     return {
         **service_annotations(db, key, True),
-        **(infrastructure.annotations if infrastructure else {}),
+        **infrastructure_annotations(gateway),
         RELATED_GATEWAY: str(key),
     }
 

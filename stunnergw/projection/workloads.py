@@ -1,8 +1,8 @@
 """The workload of a Gateway in managed mode: a Deployment or DaemonSet of stunnerd, as its Dataplane says.
 
-What must not roll the pods is not in the template: the Gateway's own labels and annotations go to the workload alone,
-and the discovery address is a Service's name, never a pod's. Everything is said in the same words at each start, so
-that a restart of the operator changes no byte.
+What must not roll the pods is not in the template: the Gateway's own labels and annotations and the name of its class
+go to the workload alone, and the discovery address is a Service's name, never a pod's. Everything is said in the same
+words at each start, so that a restart of the operator changes no byte.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from stunnergw.projection.classes import ruling
 from stunnergw.projection.environment import environment
 from stunnergw.projection.exposing import RELATED_NAME, RELATED_NAMESPACE, label_value, owner_reference
 from stunnergw.projection.gateways import must_have_something_to_serve
+from stunnergw.projection.infrastructure import (
+    CLASS_NAME_LABEL,
+    GATEWAY_NAME_LABEL,
+    infrastructure_annotations,
+    infrastructure_labels,
+)
 from stunnergw.projection.outputs import ABSENT, Output, Want
 from stunnergw.projection.queries import Context, query
-from stunnergw.projection.services import GATEWAY_NAME_LABEL
 from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY
 from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
 from stunnergw.store.indexes import RELATED_GATEWAY
@@ -86,15 +91,16 @@ def _body(db: Context, gateway: Gateway, dataplane: Dataplane, kind: str) -> dic
             "namespace": key.namespace,
             "labels": {
                 **labels,
-                **_infrastructure_labels(gateway),
+                **infrastructure_labels(gateway),
                 OWNED_BY: OWNER,
                 RELATED_NAMESPACE: label_value(key.namespace),
                 RELATED_NAME: label_value(key.name),
                 GATEWAY_NAME_LABEL: label_value(key.name),
+                CLASS_NAME_LABEL: label_value(gateway.spec.gateway_class_name),
             },
             "annotations": {
                 **gateway.metadata.annotations,
-                **_infrastructure_annotations(gateway),
+                **infrastructure_annotations(gateway),
                 RELATED_GATEWAY: str(key),
             },
             "ownerReferences": [owner_reference(db, GATEWAY, gateway.metadata)],
@@ -116,26 +122,16 @@ def _is(name: str, value: str) -> dict[str, Any]:
     return {"key": name, "operator": "In", "values": [value]}
 
 
-def _infrastructure_labels(gateway: Gateway) -> dict[str, str]:
-    infrastructure = gateway.spec.infrastructure
-    return dict(infrastructure.labels) if infrastructure else {}
-
-
-def _infrastructure_annotations(gateway: Gateway) -> dict[str, str]:
-    infrastructure = gateway.spec.infrastructure
-    return dict(infrastructure.annotations) if infrastructure else {}
-
-
 def _pod_metadata(gateway: Gateway, spec: DataplaneSpec) -> dict[str, Any]:
     key = gateway.metadata.key
     return {
         "labels": {
             **spec.labels,
-            **_infrastructure_labels(gateway),
+            **infrastructure_labels(gateway),
             **_identity(key),
             GATEWAY_NAME_LABEL: label_value(key.name),
         },
-        "annotations": {**spec.annotations, **_infrastructure_annotations(gateway), RELATED_GATEWAY: str(key)},
+        "annotations": {**spec.annotations, **infrastructure_annotations(gateway), RELATED_GATEWAY: str(key)},
     }
 
 
@@ -188,7 +184,8 @@ def _container(db: Context, key: Key, spec: DataplaneSpec) -> dict[str, Any]:
         "args": list(spec.args or DEFAULT_ARGS),
         "env": environment(db.settings.config_discovery_service, key, spec.env).variables,
         "ports": [{"name": "metrics-port", "containerPort": 8080, "protocol": "TCP"}],
-        "resources": _loaded(spec.resources) or {"requests": {"cpu": "250m"}},
+        # Nothing said gets the default; an empty map says that nothing is to be asked for.
+        "resources": {"requests": {"cpu": "250m"}} if spec.resources is None else _loaded(spec.resources),
     }
     if not spec.disable_health_check:
         container |= {"livenessProbe": _probe("/live"), "readinessProbe": _probe("/ready")}

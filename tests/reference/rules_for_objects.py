@@ -36,9 +36,8 @@ def gateway_labels(world: World, scenario: Scenario) -> None:
         if gateway is None:
             continue
         labels[_NAME] = gateway["metadata"]["name"]
-        if name.startswith("Service "):
-            labels[_CLASS] = gateway["spec"]["gatewayClassName"]
-        else:
+        labels[_CLASS] = gateway["spec"]["gatewayClassName"]
+        if not name.startswith("Service "):
             thing["spec"]["template"]["metadata"]["labels"][_NAME] = gateway["metadata"]["name"]
 
 

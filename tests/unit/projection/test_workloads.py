@@ -197,12 +197,15 @@ def test_on_the_hosts_network_services_have_names_too() -> None:
 
 RELATED = PREFIX + "related-gateway-name"
 NAMESPACE_LABEL = PREFIX + "related-gateway-namespace"
+CLASS_NAME = "gateway.networking.k8s.io/gateway-class-name"
 OURS = {
     PREFIX + "owned-by": "stunner",
     PREFIX + "related-gateway-namespace": "media",
     PREFIX + "related-gateway-name": "edge",
     "gateway.networking.k8s.io/gateway-name": "edge",
+    CLASS_NAME: "turn",
 }
+ON_PODS = {"app": "stunner", **{name: OURS[name] for name in OURS if name not in (PREFIX + "owned-by", CLASS_NAME)}}
 
 
 def labelled(labels: dict[str, str], settings: Decisions = MANAGED) -> dict[str, str]:
@@ -232,12 +235,36 @@ def test_the_list_of_such_labels_is_a_setting_that_replaces_it() -> None:
 def test_nobody_overrides_what_the_operator_goes_by() -> None:
     assert labelled(dict.fromkeys(OURS, "theirs")) == OURS
     said = {"labels": dict.fromkeys([*OURS, "app"], "theirs"), "annotations": {RELATED: "theirs"}}
-    spec = {"labels": dict.fromkeys([*OURS, "app"], "theirs"), "annotations": {RELATED: "theirs"}}
+    spec = {"labels": dict.fromkeys([*ON_PODS], "theirs"), "annotations": {RELATED: "theirs"}}
     found = of(gateway(annotations={RELATED: "theirs"}, infrastructure=said), **spec)
     body, metadata = found.owned(EDGE, "Deployment"), pod(found)["metadata"]
     assert OURS.items() <= body["metadata"]["labels"].items()
-    assert {**OURS, "app": "stunner"}.items() - {(PREFIX + "owned-by", "stunner")} <= metadata["labels"].items()
+    assert ON_PODS.items() <= metadata["labels"].items()
     assert body["metadata"]["annotations"][RELATED] == metadata["annotations"][RELATED] == "media/edge"
+
+
+def test_the_class_is_named_on_what_is_made_and_not_on_pods() -> None:
+    """A Gateway that moves to another class of ours must not have its pods roll for a label."""
+    found = of(gateway_class("spare"))
+    before = template(found)
+    assert CLASS_NAME not in pod(found)["metadata"]["labels"]
+    found.run(gateway(class_name="spare"))
+    labels = [found.owned(EDGE, kind)["metadata"]["labels"] for kind in ("Deployment", "Service")]
+    assert [each[CLASS_NAME] for each in labels] == ["spare", "spare"]
+    assert template(found) == before
+
+
+def test_names_of_the_gateway_api_are_not_a_gateways_to_set() -> None:
+    asked = {CLASS_NAME: "theirs", "gateway.networking.k8s.io/more": "theirs", "zone": "a"}
+    found = of(gateway(infrastructure={"labels": asked, "annotations": asked}))
+    made = [found.owned(EDGE, kind)["metadata"] for kind in ("Deployment", "Service")] + [pod(found)["metadata"]]
+    for metadata in made:
+        assert (metadata["labels"]["zone"], metadata["annotations"]["zone"]) == ("a", "a")
+        assert "theirs" not in [*metadata["labels"].values(), *metadata["annotations"].values()]
+    said = found.message(kinds.GATEWAY, EDGE, "Programmed")
+    for field in ("labels", "annotations"):
+        assert f"spec.infrastructure.{field}: {CLASS_NAME} is left out" in said
+    assert "zone" not in said
 
 
 def test_annotations_are_the_gateways_and_kubectls_copy_is_nobodys() -> None:
@@ -362,6 +389,11 @@ def test_parts_of_the_container_are_passed_on(name: str) -> None:
     assert container(of(**{name: IN_CONTAINER[name]}))[name] == IN_CONTAINER[name]
 
 
+@pytest.mark.parametrize("resources", [{}, {"requests": {}}, {"limits": {"memory": "1Gi"}}])
+def test_resources_are_the_dataplanes_also_where_it_says_none(resources: dict[str, Any]) -> None:
+    assert container(of(resources=resources))["resources"] == resources
+
+
 def test_the_containers_security_context_is_passed_on() -> None:
     found = of(containerSecurityContext={"privileged": True})
     assert container(found)["securityContext"] == {"privileged": True}
@@ -454,6 +486,16 @@ def test_ours_come_first_and_each_name_once() -> None:
     ]  # fmt: skip
     assert environment(found)["A"] == str(Opaque.of("two"))
     assert "env A stands twice" in found.message(kinds.GATEWAY_CLASS, Key("", "turn"), "Accepted")
+
+
+@pytest.mark.parametrize("name", ["STUNNER_ADDR", "STUNNER_NODENAME", "A"])
+def test_of_several_the_last_counts_also_where_it_replaces_ours(name: str) -> None:
+    found = of(env=[variable(name, "one"), variable(name, "two")])
+    assert environment(found)[name] == str(Opaque.of("two"))
+    said = found.message(kinds.GATEWAY_CLASS, Key("", "turn"), "Accepted")
+    assert f"env {name} stands twice in the Dataplane: the last one counts" in said
+    found.run(dataplane(env=[variable(name)]))
+    assert "stands twice" not in found.message(kinds.GATEWAY_CLASS, Key("", "turn"), "Accepted")
 
 
 @pytest.mark.parametrize(
