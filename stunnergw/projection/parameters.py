@@ -113,7 +113,7 @@ def judge(db: Context, name: str) -> Judged | Problem:
             f"spec.stunMode of GatewayConfig {key} cannot be told in a v1alpha1 document: take stunMode out, or write "
             "v1 documents, with --config-version=v1 or without the v1alpha1 fields of the GatewayConfig"
         )
-    metrics, warnings = _metrics(spec)
+    metrics, warnings = _metrics(spec) if spelling == "v1alpha1" else ("", ())
     parameters = Parameters(
         class_name=name,
         config=key,
@@ -129,7 +129,7 @@ def judge(db: Context, name: str) -> Judged | Problem:
     )
     if spelling == "v1alpha1":
         warnings += (_WHICH_STUNNERD,)
-    return Judged(parameters, (*warnings, *_without_effect(db, spec), *_of_dataplane(dataplane)))
+    return Judged(parameters, (*warnings, *_without_effect(db, spec, spelling), *_of_dataplane(dataplane)))
 
 
 def _taken_config_map(db: Context, name: str, config: GatewayConfig) -> Problem | None:
@@ -220,12 +220,14 @@ def _metrics(spec: GatewayConfigSpec) -> tuple[str, tuple[str, ...]]:
     return "", (f"spec.metricsEndpoint {text!r} is left out: write it with scheme and port, http://:8080/metrics",)
 
 
-def _without_effect(db: Context, spec: GatewayConfigSpec) -> tuple[str, ...]:
+def _without_effect(db: Context, spec: GatewayConfigSpec, spelling: Spelling) -> tuple[str, ...]:
     quota = ("spec.userQuota is told to stunnerd, which enforces it only with a licence",) if spec.user_quota else ()
-    fields = _old_fields(spec) if db.settings.dataplane_mode is DataplaneMode.MANAGED else []
-    if not fields and spec.health_check_endpoint is not None:
-        fields = ["healthCheckEndpoint"]
-    return (*quota, *(f"spec.{field} of the GatewayConfig has no effect" for field in fields))
+    heeded: tuple[str, ...] = ()
+    if db.settings.dataplane_mode is DataplaneMode.LEGACY:
+        heeded = ("stunnerConfig",) if spelling == "v1" else ("stunnerConfig", "metricsEndpoint", "minPort", "maxPort")
+    why = " in a v1 document" if heeded == ("stunnerConfig",) else ""
+    fields = [field for field in _old_fields(spec) if field not in heeded]
+    return (*quota, *(f"spec.{field} of the GatewayConfig has no effect{why}" for field in fields))
 
 
 def _of_dataplane(dataplane: Dataplane | None) -> tuple[str, ...]:

@@ -312,6 +312,43 @@ def test_a_health_check_endpoint_has_no_effect_and_is_said() -> None:
     assert "spec.healthCheckEndpoint of the GatewayConfig has no effect" in message(found)
 
 
+FIELDS: dict[str, Any] = {
+    "stunnerConfig": "turn-config",
+    "metricsEndpoint": "rubbish",
+    "healthCheckEndpoint": "http://:1",
+    "minPort": 20000,
+    "maxPort": 30000,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "ignored", "why"),
+    [
+        (
+            legacy(ConfigVersion.V1),
+            ["healthCheckEndpoint", "maxPort", "metricsEndpoint", "minPort"],
+            " in a v1 document",
+        ),
+        (legacy(ConfigVersion.AUTO), ["healthCheckEndpoint"], ""),
+        (legacy(ConfigVersion.V1ALPHA1), ["healthCheckEndpoint"], ""),
+        (MANAGED, sorted(FIELDS), ""),
+    ],
+    ids=["v1", "auto", "v1alpha1", "managed"],
+)
+def test_fields_without_effect_are_said(settings: Decisions, ignored: list[str], why: str) -> None:
+    said = message(bench(*healthy(**FIELDS), gateway(), settings=settings))
+    told = {field: f"spec.{field} of the GatewayConfig has no effect{why}" for field in FIELDS}
+    assert sorted(field for field in FIELDS if told[field] in said.split("; ")) == ignored
+    # What has no effect at all needs no correcting.
+    assert ("is left out" in said) is ("metricsEndpoint" not in ignored)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_each_of_them_is_said_for_itself(field: str) -> None:
+    said = message(bench(*healthy(**{field: FIELDS[field]}), gateway(), settings=legacy(ConfigVersion.V1)))
+    assert (f"spec.{field} of the GatewayConfig has no effect" in said) is (field != "stunnerConfig")
+
+
 @pytest.mark.parametrize(
     ("endpoint", "written_as"),
     [
