@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.dataplane.endpoints import ALL_PORTS, Endpoint, normalise_prefix
 from stunnergw.projection.discovering import addresses_of_service, cluster_ips_of_service, targets_of_service
 from stunnergw.projection.grants import Referrer, Target, how_to_permit, may_refer, routes_need_grants
-from stunnergw.projection.problems import Problem
+from stunnergw.projection.problems import Problem, group_and_kind
 from stunnergw.resources.kinds import SERVICE, STATIC_SERVICE, STUNNER_UDP_ROUTE
 from stunnergw.resources.metadata import STUNNER_GROUP, Key
 from stunnergw.settings import UDPRoutePorts
@@ -74,11 +74,8 @@ def resolve(db: Context, asked: Asked) -> Backend:
     """Work out one backendRef."""
     ref = asked.ref
     if (ref.group, ref.kind) not in (("", "Service"), (STUNNER_GROUP, "StaticService")):
-        named = f"{ref.group or 'core'}/{ref.kind}"
-        return _failed(
-            "InvalidKind",
-            f"{asked.where}: {named} {ref.name} cannot be a backend: use a Service or a StaticService",
-        )
+        named = f"{group_and_kind(ref.group, ref.kind)} {ref.name}"
+        return _failed("InvalidKind", f"{asked.where}: {named} cannot be a backend: use a Service or a StaticService")
     referrer = Referrer(asked.kind.group, asked.kind.kind, asked.route.namespace)
     target = Target(ref.group, ref.kind, asked.key)
     if not may_refer(db, referrer, target, enforced=routes_need_grants(db, asked.kind)):
@@ -126,12 +123,20 @@ def _service(db: Context, asked: Asked) -> Backend:
         return _failed(
             "InvalidKind", f"{asked.where}: Service {asked.key} is of type ExternalName, which is not supported"
         )
+    enforced = _enforced_port(db, asked)
+    name = port_name_of_service(db, asked.key, enforced) if enforced else None
+    if enforced and name is None:
+        return _failed(
+            "BackendNotFound",
+            f"{asked.where}: Service {asked.key} has no UDP port {enforced}: correct the port of the backendRef",
+        )
     if not asked.discovery:
+        # stunnerd admits every port of a domain name.
         return Backend(
             "STRICT_DNS", (Endpoint(f"{asked.key.name}.{asked.key.namespace}.svc.{db.settings.cluster_domain}"),)
         )
-    if asked.kind is not STUNNER_UDP_ROUTE and db.settings.udproute_ports is UDPRoutePorts.ENFORCE and asked.ref.port:
-        return _enforced(db, asked, asked.ref.port)
+    if enforced and name is not None:
+        return _enforced(db, asked.key, enforced, name)
     ports, note = _range(asked)
     found = addresses_of_service(db, asked.key)
     endpoints = tuple(Endpoint(address, ports) for address in found.addresses)
@@ -150,20 +155,20 @@ def _range(asked: Asked) -> tuple[Ports, str]:
     return (None if (low, high) == ALL_PORTS else (low, high)), ""
 
 
-def _enforced(db: Context, asked: Asked, port: int) -> Backend:
+def _enforced_port(db: Context, asked: Asked) -> int | None:
+    """Return the port of a gateway.networking.k8s.io route where it is enforced."""
+    enforces = db.settings.udproute_ports is UDPRoutePorts.ENFORCE and asked.kind is not STUNNER_UDP_ROUTE
+    return asked.ref.port if enforces else None
+
+
+def _enforced(db: Context, service: Key, port: int, name: str) -> Backend:
     """Admit the Service's port alone: itself on cluster IPs, on endpoints the port of the same name."""
-    name = port_name_of_service(db, asked.key, port)
-    if name is None:
-        return _failed(
-            "BackendNotFound",
-            f"{asked.where}: Service {asked.key} has no UDP port {port}: correct the port of the backendRef",
-        )
-    targets = targets_of_service(db, asked.key)
+    targets = targets_of_service(db, service)
     endpoints = {
         Endpoint(target.address, (number, number))
         for target in targets.targets
         for port_name, number in target.ports
         if port_name == name
     }
-    endpoints.update(Endpoint(address, (port, port)) for address in cluster_ips_of_service(db, asked.key))
+    endpoints.update(Endpoint(address, (port, port)) for address in cluster_ips_of_service(db, service))
     return Backend("STATIC", tuple(endpoints), notes=targets.skipped)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.grants import Referrer, Target, certificates_need_grants, how_to_permit, may_refer
-from stunnergw.projection.problems import Problem, sentence
+from stunnergw.projection.problems import Problem, group_and_kind, sentence
 from stunnergw.projection.queries import query
 from stunnergw.projection.reading import secret
 from stunnergw.resources.kinds import GATEWAY
@@ -118,8 +118,8 @@ def _combined(problems: list[Problem]) -> Problem | None:
 
 def _look(db: Context, gateway: Key, listener: str, index: int, ref: SecretObjectReference) -> CertificateToday:
     where = f"tls.certificateRefs[{index}] of listener {listener}"
-    if ref.group not in ("", "core") or ref.kind not in ("", "Secret"):
-        return _bad(f"{where} names {ref.group or 'core'}/{ref.kind}: name a Secret")
+    if ref.group or ref.kind not in ("", "Secret"):
+        return _bad(f"{where} names {group_and_kind(ref.group, ref.kind)}: name a Secret")
     key = Key(ref.namespace or gateway.namespace, ref.name)
     referrer = Referrer(GATEWAY_GROUP, "Gateway", gateway.namespace)
     target = Target("", "Secret", key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.dataplane.configs import Auth
-from stunnergw.projection.problems import Problem
+from stunnergw.projection.problems import Problem, group_and_kind
 from stunnergw.projection.reading import secret
 from stunnergw.resources.metadata import Key
 
@@ -28,6 +28,10 @@ AUTH_TYPES = {
     "timewindowed": "ephemeral",
 }
 """The words of ``authType``, or of a Secret's key ``type``, and what each means."""
+
+
+SHARED_SECRET_KEYS = ("secret", "sharedSecret")
+"""Keys of a Secret for ephemeral credentials: the first that is not empty counts."""
 
 
 class Credentials(NamedTuple):
@@ -71,7 +75,7 @@ def credentials(db: Context, config: GatewayConfig) -> Credentials | Problem:
 def _from_secret(db: Context, config: GatewayConfig, ref: AuthReference) -> Credentials | Problem:
     name = f"GatewayConfig {config.metadata.key}"
     if ref.group not in ("", "v1") or ref.kind not in ("", "Secret"):
-        return _invalid(f"spec.authRef of {name} names {ref.group or 'core'}/{ref.kind}: name a Secret")
+        return _invalid(f"spec.authRef of {name} names {group_and_kind(ref.group, ref.kind)}: name a Secret")
     key = Key(ref.namespace or config.metadata.namespace, ref.name)
     found = secret(db, key)
     if found is None:
@@ -85,9 +89,11 @@ def _from_secret(db: Context, config: GatewayConfig, ref: AuthReference) -> Cred
 def _values_of(kind: str, key: Key, found: Secret) -> list[_Found]:
     if kind == "static":
         return [_Found(name, f"key {name} of Secret {key}", found.data.get(name)) for name in ("password", "username")]
-    name = "secret" if found.data.get("secret") is not None else "sharedSecret"
-    told = name if found.data.get(name) is not None else "secret"
-    return [_Found("secret", f"key {told} of Secret {key}", found.data.get(name))]
+    present = [(name, value) for name in SHARED_SECRET_KEYS if (value := found.data.get(name)) is not None]
+    # An empty one says nothing, and hides no good one behind it.
+    filled = [(name, value) for name, value in present if not value.facts.empty]
+    name, value = next(iter((*filled, *present)), (SHARED_SECRET_KEYS[0], None))
+    return [_Found("secret", f"key {name} of Secret {key}", value)]
 
 
 def _invalid(message: str) -> Problem:

@@ -12,6 +12,12 @@ class Problem(NamedTuple):
     message: str
 
 
+def group_and_kind(group: str, kind: str) -> str:
+    """Write what a reference names; the core group has no name, whatever people call it."""
+    hint = ' (the core group is written group: "")' if group == "core" else ""
+    return f"{group or 'core'}/{kind}{hint}"
+
+
 LONGEST_MESSAGE = 32_768
 """Characters that the schema of a condition allows."""
 

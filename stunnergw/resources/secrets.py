@@ -122,8 +122,9 @@ def _auth_type(value: bytes) -> str:
 
 
 def _pair(values: Mapping[str, bytes], key: bytes) -> TlsPair | None:
-    certificate = next((values[name] for name in CERTIFICATE_KEYS if name in values), None)
-    private = next((values[name] for name in PRIVATE_KEYS if name in values), None)
+    # An empty one, as a kubernetes.io/tls Secret may have to have it, hides no good one behind it.
+    certificate = next((values[name] for name in CERTIFICATE_KEYS if values.get(name)), None)
+    private = next((values[name] for name in PRIVATE_KEYS if values.get(name)), None)
     if certificate is None or private is None:
         return None
     problem, not_after = check_pair(certificate, private)

@@ -319,6 +319,29 @@ def test_by_default_their_ports_mean_nothing(port: int | None) -> None:
     assert (found.endpoints, found.resolved) == (["10.0.0.7", "10.244.0.1", "fd00::7"], FINE)
 
 
+UNDISCOVERED = Decisions(udproute_ports=UDPRoutePorts.ENFORCE, endpoint_discovery=False)
+
+
+@pytest.mark.parametrize("port", [5001, 443], ids=["none", "TCP"])
+def test_a_port_that_the_service_lacks_without_discovery(port: int) -> None:
+    found = enforced(SFU, port=port, settings=UNDISCOVERED)
+    assert (found.cluster, found.resolved) == (("STRICT_DNS", []), MISSING)
+    assert f"Service media/sfu has no UDP port {port}" in found.message
+    found.bench.run(service("sfu", "10.0.0.7", ports=[{"name": "rtp", "port": port, "protocol": "UDP"}]))
+    assert (found.cluster, found.resolved) == (("STRICT_DNS", [SFU_NAME]), FINE)
+
+
+@pytest.mark.parametrize("parts", [{}, {"port": 5000}], ids=["no port", "one it has"])
+def test_a_port_that_is_in_order_without_discovery(parts: dict[str, Any]) -> None:
+    found = enforced(SFU, settings=UNDISCOVERED, **parts)
+    assert (found.cluster, found.resolved) == (("STRICT_DNS", [SFU_NAME]), FINE)
+
+
+def test_our_own_routes_ports_are_not_looked_up_without_discovery() -> None:
+    found = World(SFU, refs=[backend(port=6000)], settings=UNDISCOVERED)
+    assert (found.cluster, found.resolved) == (("STRICT_DNS", [SFU_NAME]), FINE)
+
+
 # Addresses and names do not mix -------------------------------------------------------------------------------
 
 NAMES = Decisions(endpoint_discovery=False)

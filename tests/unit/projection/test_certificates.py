@@ -97,6 +97,12 @@ def test_a_pair_is_served_by_whatever_names(names: tuple[str, str]) -> None:
     assert served(found) == (text(ONE[0]), text(ONE[1]))
 
 
+@pytest.mark.parametrize("key", ["key", "tls.key"])
+def test_an_empty_value_hides_no_good_one_behind_it(key: str) -> None:
+    values = {"tls.crt": "", "crt": "", "cert": text(ONE[0]), "tls.key": "", key: text(ONE[1])}
+    assert served(of(bare(data=values))) == (text(ONE[0]), text(ONE[1]))
+
+
 def test_a_strange_type_is_tolerated_and_said() -> None:
     found = of(secret(kind="Opaque"))
     assert told(found) == FINE
@@ -109,11 +115,12 @@ def test_a_strange_type_is_tolerated_and_said() -> None:
         (None, "Secret media/cert not found"),
         (bare(), "lacks tls.crt or tls.key"),
         (bare(data={"tls.crt": text(ONE[0])}), "lacks tls.crt or tls.key"),
+        (bare(data={"tls.crt": "", "tls.key": text(ONE[1])}), "lacks tls.crt or tls.key"),
         (secret(b"no PEM"), "certificate is not PEM"),
         (secret(key=b"no PEM"), "private key is not unencrypted PEM"),
         (secret(key=TWO[1]), "does not belong to the certificate"),
     ],
-    ids=["missing", "empty", "no key", "no PEM", "no PEM key", "another's key"],
+    ids=["missing", "empty", "no key", "an empty certificate", "no PEM", "no PEM key", "another's key"],
 )
 def test_what_cannot_be_served_is_withheld_and_named(given: Any, said: str) -> None:
     found = of(*([given] if given else []))
@@ -153,9 +160,18 @@ def test_one_is_all_it_takes() -> None:
     assert "media/cert not used" in message(found, "Programmed")
 
 
-def test_what_is_no_secret_is_no_certificate() -> None:
-    found = of(secret(), tls=secured({"name": "cert", "kind": "ConfigMap"}))
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        ({"kind": "ConfigMap"}, "names core/ConfigMap: name a Secret"),
+        ({"group": "core"}, 'names core/Secret (the core group is written group: ""): name a Secret'),
+        ({"group": "v1"}, "names v1/Secret: name a Secret"),
+    ],
+)
+def test_what_is_no_secret_is_no_certificate(ref: dict[str, str], said: str) -> None:
+    found = of(secret(), tls=secured({"name": "cert", **ref}))
     assert told(found) == BAD
+    assert f"tls.certificateRefs[0] of listener tls {said}" in message(found)
 
 
 def test_a_secret_that_is_not_read_yet_is_waited_for() -> None:

@@ -136,6 +136,7 @@ def test_discovery_off_gives_names() -> None:
         (backend("nowhere"), "BackendNotFound", "Service media/nowhere not found"),
         (backend("sfu", namespace="guests"), "BackendNotFound", "Service guests/sfu not found"),
         (backend("sfu", kind="Pod"), "InvalidKind", "core/Pod sfu"),
+        (backend("sfu", group="core"), "InvalidKind", 'core/Service (the core group is written group: "") sfu'),
         (backend("sfu", group="example.org"), "InvalidKind", "example.org/Service sfu"),
         (backend("elsewhere"), "InvalidKind", "Service media/elsewhere is of type ExternalName"),
     ],

@@ -88,10 +88,12 @@ USERS = clear(STATIC, "password", "username")
         ({**SHARED, "type": b"timewindowed"}, "ephemeral", {"secret": "5hared"}),
         ({"type": b"ephemeral", "sharedSecret": b"by another name"}, "ephemeral", {"secret": "by another name"}),
         ({**SHARED, "sharedSecret": b"not this"}, "ephemeral", {"secret": "5hared"}),
+        ({**SHARED, "secret": b"", "sharedSecret": b"this"}, "ephemeral", {"secret": "this"}),
+        ({**SHARED, "sharedSecret": b""}, "ephemeral", {"secret": "5hared"}),
     ],
     ids=[
         "no type", "empty type", "static", "plaintext", "a newline behind the type", "ephemeral", "longterm",
-        "timewindowed", "sharedSecret", "secret before sharedSecret",
+        "timewindowed", "sharedSecret", "secret before sharedSecret", "an empty secret hides nothing", "an empty sharedSecret",
     ],
 )  # fmt: skip
 def test_types_and_keys(values: dict[str, bytes], kind: str, credentials: dict[str, str]) -> None:
@@ -130,6 +132,7 @@ def test_which_secret_is_meant(ref: dict[str, str], namespace: str) -> None:
     [
         ({"group": "apps"}, "apps/Secret"),
         ({"group": "core/v1"}, "core/v1/Secret"),
+        ({"group": "core"}, 'core/Secret (the core group is written group: "")'),
         ({"kind": "ConfigMap"}, "core/ConfigMap"),
         ({"kind": "secret"}, "core/secret"),
     ],
@@ -158,6 +161,10 @@ def test_odd_values_arrive_byte_for_byte(value: bytes) -> None:
         ({**STATIC, "password": b"\xff\xfe5ecret"}, "key password of Secret media/auth is not UTF-8"),
         ({**STATIC, "type": b"ephemeral"}, "key secret of Secret media/auth is missing or empty: auth type ephemeral"),
         ({"type": b"ephemeral", "sharedSecret": b""}, "key sharedSecret of Secret media/auth is missing or empty"),
+        (
+            {"type": b"longterm", "secret": b"", "sharedSecret": b""},
+            "key secret of Secret media/auth is missing or empty",
+        ),
         ({"type": b"longterm", "secret": b"\xff"}, "key secret of Secret media/auth is not UTF-8"),
     ],
 )
