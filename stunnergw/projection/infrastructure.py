@@ -1,7 +1,7 @@
 """What ``spec.infrastructure`` puts on all that is made for a Gateway: labels and annotations, pods included.
 
-The names under ``gateway.networking.k8s.io/`` are the Gateway API's (GEP-1762): a Gateway that sets one there would have
-its pods, which carry no class of ours, say something that nobody keeps true. Those are left out, and said.
+The names under ``gateway.networking.k8s.io/`` are the Gateway API's (GEP-1762): a Gateway that sets one would have its
+pods, which carry no class of ours, say something that nobody keeps true. Those are left out, and said.
 """
 
 from __future__ import annotations
