@@ -93,7 +93,8 @@ USERS = clear(STATIC, "password", "username")
     ],
     ids=[
         "no type", "empty type", "static", "plaintext", "a newline behind the type", "ephemeral", "longterm",
-        "timewindowed", "sharedSecret", "secret before sharedSecret", "an empty secret hides nothing", "an empty sharedSecret",
+        "timewindowed", "sharedSecret", "secret before sharedSecret", "an empty secret",
+        "an empty sharedSecret",
     ],
 )  # fmt: skip
 def test_types_and_keys(values: dict[str, bytes], kind: str, credentials: dict[str, str]) -> None:
