@@ -15,7 +15,7 @@ from stunnergw.cli.runflags import RunFlags
 from stunnergw.errors import NotFoundOut, StunnergwError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DONE, FOUND_PROBLEMS, WRONG_USAGE, NOT_FOUND_OUT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -144,8 +144,13 @@ def run_command(arguments: list[str]) -> int:
     rewritten = rewrite(arguments)
     for flag in rewritten.dropped:
         print(f"stunnergw: {flag} means nothing here and is ignored", file=sys.stderr)
+    return exit_code_of(lambda: app(rewritten.arguments, exit_on_error=False, print_error=False))
+
+
+def exit_code_of(work: Callable[[], object]) -> int:
+    """Do the work of a command and return its exit code; whatever goes wrong is one line on standard error."""
     try:
-        result = app(rewritten.arguments, exit_on_error=False, print_error=False)
+        result = work()
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(_one_line(error), WRONG_USAGE)

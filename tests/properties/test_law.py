@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given
@@ -12,9 +13,13 @@ from stunnergw.events.types import Applied, Deleted, Fact, Listed
 from stunnergw.resources import kinds
 from tests.support.bench import Bench, differences
 from tests.support.purity import pure_to_the_bone
-from tests.support.worlds import CLASS_KINDS, LEGACY, MANAGED, SETTINGS, applies, deletions, histories, worlds
+from tests.support.worlds import CLASS_KINDS, LEGACY, MANAGED, SETTINGS, applies, histories, worlds
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.metadata import Key
     from stunnergw.settings import Decisions
     from tests.support.worlds import Run
 
@@ -57,12 +62,11 @@ def test_each_event_for_itself_gives_the_same(runs: list[Run], settings: Decisio
     assert differences(grown.snapshot, from_scratch([facts], grown).snapshot) == []
 
 
-@st.composite
-def noise(draw: st.DrawFn, fact: Applied) -> list[Fact]:
+@cache
+def noise(kind: Kind[Any], key: Key) -> SearchStrategy[list[Fact]]:
     """Draw what happened to an object before it became what it is."""
-    before: list[Fact] = draw(st.lists(st.one_of(applies(fact.kind, key=fact.key), deletions(fact.kind)), max_size=2))
     # Deletions of others would undo them, wherever the order puts them.
-    return [each for each in before if not isinstance(each, Deleted) or each.key == fact.key]
+    return st.lists(st.one_of(applies(kind, key=key), st.just(Deleted(kind=kind, key=key))), max_size=2)
 
 
 @st.composite
@@ -75,7 +79,7 @@ def two_ways(draw: st.DrawFn) -> tuple[list[Run], list[Run]]:
         told: list[list[Fact]] = [[fact] for fact in listing]
         for fact in facts:
             assert isinstance(fact, Applied)
-            told.append([*(draw(noise(fact)) if fact.kind not in CLASS_KINDS else []), fact])
+            told.append([*(draw(noise(fact.kind, fact.key)) if fact.kind not in CLASS_KINDS else []), fact])
         order = draw(st.permutations(told))
         stream = [fact for each in order for fact in each]
         cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=4)))

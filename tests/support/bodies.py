@@ -7,6 +7,7 @@ Each entry of :data:`BODIES` gives the parts of an object beside its name, for o
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trustme
@@ -16,6 +17,7 @@ from stunnergw.resources import kinds
 from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP, Key
 from stunnergw.settings import CONTROLLER_NAME
 from stunnergw.store.indexes import RELATED_GATEWAY, SERVICE_NAME
+from tests.support.drawing import below, mostly, pick
 from tests.support.objects import PASSWORD, USER, Body
 
 if TYPE_CHECKING:
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from stunnergw.resources.kinds import Kind
-
-    Draw = Callable[[SearchStrategy[Any]], Any]
+    from tests.support.drawing import Draw
 
 SECRETS = (USER, PASSWORD, "5hared-of-turn")
 """Every secret value of a generated world, its keys aside."""
@@ -72,12 +73,6 @@ class Flavour(NamedTuple):
 ANYTHING = Flavour()
 
 
-def _mostly(*choices: Any) -> SearchStrategy[Any]:
-    """Draw the first choice four times out of five."""
-    others = list(choices[1:])
-    return st.sampled_from([choices[0]] * (4 * max(1, len(others))) + others)
-
-
 @st.composite
 def _gateway_class(draw: Draw, flavour: Flavour, key: Key) -> Body:
     if flavour.sound:
@@ -85,14 +80,14 @@ def _gateway_class(draw: Draw, flavour: Flavour, key: Key) -> Body:
         return {"spec": {"controllerName": CONTROLLER_NAME, "parametersRef": whole}}
     ref: Body = {
         "group": STUNNER_GROUP,
-        "kind": draw(_mostly("GatewayConfig", "ConfigMap")),
-        "name": draw(st.sampled_from(_CONFIGS)),
+        "kind": mostly(draw, "GatewayConfig", "ConfigMap"),
+        "name": pick(draw, _CONFIGS),
     }
-    namespace = draw(_mostly("media", "media-2", None))
+    namespace = mostly(draw, "media", "media-2", None)
     if namespace:
         ref["namespace"] = namespace
-    spec: Body = {"controllerName": draw(_mostly(CONTROLLER_NAME, "example.org/other"))}
-    if draw(st.integers(0, 9)):
+    spec: Body = {"controllerName": mostly(draw, CONTROLLER_NAME, "example.org/other")}
+    if draw(below(10)):
         spec["parametersRef"] = ref
     return {"spec": spec}
 
@@ -117,7 +112,7 @@ def _gateway_config(draw: Draw, flavour: Flavour, key: Key) -> Body:
         {"loadBalancerServiceAnnotations": {"stunner.l7mp.io/service-type": "NodePort", "a": "b"}},
         {"loadBalancerServiceAnnotations": {"stunner.l7mp.io/enable-mixed-protocol-lb": "TRUE"}},
     ]
-    return {"spec": {**draw(_mostly(*credentials)), **draw(st.sampled_from(extras))}}
+    return {"spec": {**mostly(draw, *credentials), **pick(draw, extras)}}
 
 
 @st.composite
@@ -128,7 +123,7 @@ def _dataplane(draw: Draw, flavour: Flavour, key: Key) -> Body:
         {"disableHealthCheck": True, "offloadInterfaces": ["eth1", "eth0"]},
         {"enableMetricsEndpoint": True, "offloadEngine": "XDP"},
     ]
-    return {"spec": draw(st.sampled_from(extras))}
+    return {"spec": pick(draw, extras)}
 
 
 _ALLOWED: list[Body | None] = [
@@ -170,26 +165,29 @@ _TLS: list[Body] = [
 ]
 
 
+_LISTENERS = st.lists(st.sampled_from(["one", "two", "three"]), min_size=1, max_size=3, unique=True)
+
+
 @st.composite
 def _gateway(draw: Draw, flavour: Flavour, key: Key) -> Body:
-    names = draw(st.lists(st.sampled_from(["one", "two", "three"]), min_size=1, max_size=3, unique=True))
+    names = draw(_LISTENERS)
     listeners: list[Body] = []
     for name in names:
         spec = {
             "name": name,
-            "port": draw(st.sampled_from([3478, 3478, 3479, 5349, 8086])),
-            "protocol": draw(_mostly(*flavour.protocols)),
+            "port": pick(draw, [3478, 3478, 3479, 5349, 8086]),
+            "protocol": mostly(draw, *flavour.protocols),
         }
         if spec["protocol"].upper().endswith("TLS"):
-            spec |= draw(_mostly(*_TLS))
-        allowed = draw(_mostly(*_ALLOWED))
+            spec |= mostly(draw, *_TLS)
+        allowed = mostly(draw, *_ALLOWED)
         listeners.append(spec if allowed is None else {**spec, "allowedRoutes": allowed})
     return {
-        "metadata": {"annotations": draw(_mostly(*_ANNOTATIONS))},
+        "metadata": {"annotations": mostly(draw, *_ANNOTATIONS)},
         "spec": {
-            "gatewayClassName": draw(_mostly("turn", "spare", "nowhere")),
+            "gatewayClassName": mostly(draw, "turn", "spare", "nowhere"),
             "listeners": listeners,
-            "addresses": draw(_mostly(*_ADDRESSES)),
+            "addresses": mostly(draw, *_ADDRESSES),
         },
     }
 
@@ -199,17 +197,17 @@ def _route(kind: Kind[Any]) -> Callable[[Flavour, Key], SearchStrategy[Body]]:
 
     @st.composite
     def parents(draw: Draw) -> Body:
-        ref: Body = {"name": draw(st.sampled_from([*_GATEWAYS, *_GATEWAYS, "nowhere"]))}
-        if draw(st.integers(0, 3)) == 0:
-            ref["namespace"] = draw(st.sampled_from(NAMESPACES))
+        ref: Body = {"name": pick(draw, [*_GATEWAYS, *_GATEWAYS, "nowhere"])}
+        if draw(below(4)) == 0:
+            ref["namespace"] = pick(draw, NAMESPACES)
         more: list[Body] = [{}, {"sectionName": "one"}, {"sectionName": "nowhere"}, {"port": 3478}, {"kind": "Service"}]
-        return {**ref, **draw(_mostly(*more))}
+        return {**ref, **mostly(draw, *more)}
 
     @st.composite
     def backends(draw: Draw, flavour: Flavour) -> Body:
-        ref: Body = {"name": draw(_mostly("sfu", "mcu", "nowhere"))}
-        if draw(st.integers(0, 4)) == 0:
-            ref["namespace"] = draw(st.sampled_from(NAMESPACES))
+        ref: Body = {"name": mostly(draw, "sfu", "mcu", "nowhere")}
+        if draw(below(5)) == 0:
+            ref["namespace"] = pick(draw, NAMESPACES)
         lab: Body = {"group": STUNNER_GROUP, "kind": "StaticService", "name": "lab"}
         more: list[Body] = [{}, {"kind": "Pod"}, {"weight": 0}, lab]
         ranges: list[Body] = [
@@ -218,15 +216,21 @@ def _route(kind: Kind[Any]) -> Callable[[Flavour, Key], SearchStrategy[Body]]:
             {"endPort": 9},
             {"port": 9, "endPort": 1},
         ]
-        return {**ref, **draw(_mostly(*more, *(ranges if flavour.ranges or not ours else [])))}
+        return {**ref, **mostly(draw, *more, *(ranges if flavour.ranges or not ours else []))}
+
+    all_parents = st.lists(parents(), min_size=1, max_size=3)
+
+    @cache
+    def rules(flavour: Flavour) -> SearchStrategy[list[list[Body]]]:
+        return st.lists(st.lists(backends(flavour), max_size=2), min_size=1, max_size=2)
 
     @st.composite
     def body(draw: Draw, flavour: Flavour, key: Key) -> Body:
-        rules = draw(st.lists(st.lists(backends(flavour), max_size=2), min_size=1, max_size=2))
+        found = draw(rules(flavour))
         return {
             "spec": {
-                "parentRefs": draw(st.lists(parents(), min_size=1, max_size=3)),
-                "rules": [{"backendRefs": refs} for refs in rules],
+                "parentRefs": draw(all_parents),
+                "rules": [{"backendRefs": refs} for refs in found],
             }
         }
 
@@ -236,9 +240,9 @@ def _route(kind: Kind[Any]) -> Callable[[Flavour, Key], SearchStrategy[Body]]:
 @st.composite
 def _service(draw: Draw, flavour: Flavour, key: Key) -> Body:
     metadata: Body = {}
-    if draw(st.integers(0, 9)) < (2 if key.name in ("sfu", "mcu") else 8):
-        name = draw(_mostly(key.name, *_GATEWAYS)) if key.name in _GATEWAYS else "core"
-        owner = f"{kinds.GATEWAY.name} {key.namespace}/{name} {draw(st.sampled_from([1, 1, 2]))}"
+    if draw(below(10)) < (2 if key.name in ("sfu", "mcu") else 8):
+        name = mostly(draw, key.name, *_GATEWAYS) if key.name in _GATEWAYS else "core"
+        owner = f"{kinds.GATEWAY.name} {key.namespace}/{name} {pick(draw, [1, 1, 2])}"
         reference = {"apiVersion": f"{GATEWAY_GROUP}/v1", "kind": "Gateway", "name": name, "uid": owner}
         metadata = {
             "annotations": {RELATED_GATEWAY: f"{key.namespace}/{name}"},
@@ -247,33 +251,38 @@ def _service(draw: Draw, flavour: Flavour, key: Key) -> Body:
     ports = [
         {"port": number, "protocol": protocol, "nodePort": node_port}
         for number, protocol, node_port in ((3478, "UDP", 30478), (3478, "TCP", 31478), (3479, "UDP", None))
-        if draw(st.booleans())
+        if draw(below(2))
     ]
     ingress: list[list[Body]] = [
         [],
         [{"ip": "198.51.100.1"}],
         [{"hostname": "lb.example.org", "ports": [{"port": 3478, "protocol": "UDP"}]}, {"ip": "198.51.100.2"}],
     ]
-    spec: Body = {"ports": ports, **draw(_mostly({"clusterIPs": ["10.0.0.7", "fd00::7"]}, {"clusterIP": "None"}, {}))}
+    spec: Body = {"ports": ports, **mostly(draw, {"clusterIPs": ["10.0.0.7", "fd00::7"]}, {"clusterIP": "None"}, {})}
     types = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
-    spec["type"] = draw(_mostly(*(types if key.name in ("sfu", "mcu") else types[2:] + types[:2])))
-    return {"metadata": metadata, "spec": spec, "status": {"loadBalancer": {"ingress": draw(st.sampled_from(ingress))}}}
+    spec["type"] = mostly(draw, *(types if key.name in ("sfu", "mcu") else types[2:] + types[:2]))
+    return {"metadata": metadata, "spec": spec, "status": {"loadBalancer": {"ingress": pick(draw, ingress)}}}
+
+
+_ADDRESSES_OF_PODS = st.lists(
+    st.sampled_from(["10.244.0.1", "10.244.0.2", "10.244.0.10", "2001:DB8::1", "::ffff:10.0.0.1", "fe80::1%eth0"]),
+    max_size=3,
+)
 
 
 @st.composite
 def _endpoint_slice(draw: Draw, flavour: Flavour, key: Key) -> Body:
-    pool = ["10.244.0.1", "10.244.0.2", "10.244.0.10", "2001:DB8::1", "::ffff:10.0.0.1", "fe80::1%eth0"]
-    addresses = draw(st.lists(st.sampled_from(pool), max_size=3))
+    addresses = draw(_ADDRESSES_OF_PODS)
     return {
-        "metadata": {"labels": draw(_mostly({SERVICE_NAME: "sfu"}, {SERVICE_NAME: "mcu"}, {}))},
-        "addressType": draw(_mostly("IPv4", "IPv6", "FQDN")),
+        "metadata": {"labels": mostly(draw, {SERVICE_NAME: "sfu"}, {SERVICE_NAME: "mcu"}, {})},
+        "addressType": mostly(draw, "IPv4", "IPv6", "FQDN"),
         "endpoints": [{"addresses": [address]} for address in addresses],
     }
 
 
 @st.composite
 def _namespace(draw: Draw, flavour: Flavour, key: Key) -> Body:
-    return {"metadata": {"labels": draw(st.sampled_from([{}, {"calls": "yes"}, {"calls": "no"}]))}}
+    return {"metadata": {"labels": pick(draw, [{}, {"calls": "yes"}, {"calls": "no"}])}}
 
 
 @st.composite
@@ -283,7 +292,7 @@ def _node(draw: Draw, flavour: Flavour, key: Key) -> Body:
         {"type": "ExternalIP", "address": f"203.0.113.{key.name[-1]}"},
         {"type": "ExternalDNS", "address": f"{key.name}.example.org"},
     ]
-    return {"status": {"addresses": [choice for choice in choices if draw(st.booleans())]}}
+    return {"status": {"addresses": [choice for choice in choices if draw(below(2))]}}
 
 
 def _pem(authority: trustme.CA) -> tuple[str, str]:
@@ -317,31 +326,39 @@ _CREDENTIAL_DATA: list[Body] = [
 @st.composite
 def _secret(draw: Draw, flavour: Flavour, key: Key) -> Body:
     """A certificate, or credentials; now and then known by its metadata alone."""
-    if draw(st.integers(0, 9)) == 0:
+    if draw(below(10)) == 0:
         return {"unread": "not read yet"}
-    data = draw(_mostly(*(_SECRET_DATA if key.name == "cert" else _CREDENTIAL_DATA)))
-    return {"type": draw(_mostly("kubernetes.io/tls", "Opaque")), "data": data}
+    data = mostly(draw, *(_SECRET_DATA if key.name == "cert" else _CREDENTIAL_DATA))
+    return {"type": mostly(draw, "kubernetes.io/tls", "Opaque"), "data": data}
+
+
+_PREFIXES = st.lists(
+    st.sampled_from(["10.244.0.0/24", "10.244.0.1", "10.0.0.1/8", "2001:db8::/64", "no address", "::ffff:10.0.0.1"]),
+    max_size=3,
+)
 
 
 @st.composite
 def _static_service(draw: Draw, flavour: Flavour, key: Key) -> Body:
-    pool = ["10.244.0.0/24", "10.244.0.1", "10.0.0.1/8", "2001:db8::/64", "no address", "::ffff:10.0.0.1"]
-    return {"spec": {"prefixes": draw(st.lists(st.sampled_from(pool), max_size=3))}}
+    return {"spec": {"prefixes": draw(_PREFIXES)}}
 
 
 @st.composite
 def _reference_grant(draw: Draw, flavour: Flavour, key: Key) -> Body:
-    kind = draw(_mostly("UDPRoute", "Gateway"))
-    source = {"group": draw(_mostly(GATEWAY_GROUP, STUNNER_GROUP)), "kind": kind}
-    target: Body = {"group": "", "kind": draw(_mostly("Service", "Secret"))}
-    if draw(st.booleans()):
-        target["name"] = draw(st.sampled_from(["sfu", "cert"]))
-    return {"spec": {"from": [source | {"namespace": draw(st.sampled_from(NAMESPACES))}], "to": [target]}}
+    kind = mostly(draw, "UDPRoute", "Gateway")
+    source = {"group": mostly(draw, GATEWAY_GROUP, STUNNER_GROUP), "kind": kind}
+    target: Body = {"group": "", "kind": mostly(draw, "Service", "Secret")}
+    if draw(below(2)):
+        target["name"] = pick(draw, ["sfu", "cert"])
+    return {"spec": {"from": [source | {"namespace": pick(draw, NAMESPACES)}], "to": [target]}}
+
+
+_READY_OR_NOT = st.lists(st.sampled_from(["10.244.0.1", "10.244.0.3", "fd00::3"]), max_size=2, unique=True)
 
 
 @st.composite
 def _endpoints(draw: Draw, flavour: Flavour, key: Key) -> Body:
-    addresses = draw(st.lists(st.sampled_from(["10.244.0.1", "10.244.0.3", "fd00::3"]), max_size=2, unique=True))
+    addresses = draw(_READY_OR_NOT)
     subset = {"notReadyAddresses": [{"ip": address} for address in addresses]}
     return {"subsets": [{**subset, "addresses": [{"ip": "10.244.0.9"}], "ports": [{"port": 9, "protocol": "UDP"}]}]}
 

@@ -11,6 +11,7 @@ table of kinds can grow.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -20,12 +21,15 @@ from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import ConfigVersion, DataplaneMode, Decisions, ReferenceGrants, UDPRoutePorts
 from tests.support.bodies import ANYTHING, BODIES, NAMES, NAMESPACES, Flavour
+from tests.support.drawing import below, pick
 from tests.support.objects import applied
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from stunnergw.resources.kinds import Kind
+    from tests.support.drawing import Draw
+    from tests.support.objects import Body
 
 Run = list[Fact]
 
@@ -58,43 +62,52 @@ def keys_of(kind: Kind[Any]) -> list[Key]:
     return [Key(namespace, name) for namespace in (NAMESPACES if kind.namespaced else ("",)) for name in names]
 
 
+@cache
 @st.composite
-def applies(draw: Any, kind: Kind[Any], flavour: Flavour = ANYTHING, key: Key | None = None) -> Applied:
+def applies(draw: Draw, kind: Kind[Any], flavour: Flavour = ANYTHING, key: Key | None = None) -> Applied:
     """Apply an object of one kind: one of its few names, in one of two lives."""
-    key = key or draw(st.sampled_from(keys_of(kind)))
-    body = draw(BODIES[kind](flavour, key)) if kind in BODIES else {}
-    life = draw(st.sampled_from([1, 1, 1, 2]))
+    key = key or pick(draw, keys_of(kind))
+    body = draw(_bodies(kind, flavour, key)) if kind in BODIES else {}
+    life = pick(draw, [1, 1, 1, 2])
     meta = {
         "uid": f"{kind.name} {key} {life}",
-        "generation": draw(st.integers(1, 3)),
-        "creationTimestamp": draw(st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""])),
+        "generation": pick(draw, [1, 2, 3]),
+        "creationTimestamp": pick(draw, ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""]),
         **body.pop("metadata", {}),
     }
     return applied(kind, key.name, namespace=key.namespace, meta=meta, **body)
 
 
+@cache
+def _bodies(kind: Kind[Any], flavour: Flavour, key: Key) -> SearchStrategy[Body]:
+    return BODIES[kind](flavour, key)
+
+
+@cache
 @st.composite
-def deletions(draw: Any, kind: Kind[Any]) -> Deleted:
+def deletions(draw: Draw, kind: Kind[Any]) -> Deleted:
     """Delete an object that there may be."""
-    return Deleted(kind=kind, key=draw(st.sampled_from(keys_of(kind))))
+    return Deleted(kind=kind, key=pick(draw, keys_of(kind)))
 
 
+@cache
 @st.composite
-def listings(draw: Any, kind: Kind[Any]) -> Listed:
+def listings(draw: Draw, kind: Kind[Any]) -> Listed:
     """List a kind, in some of its versions, or in none: the server lacks it."""
     choices = [kind.versions[:1], kind.versions, kind.versions[-1:], ()]
-    return Listed(kind=kind, versions=draw(st.sampled_from(choices)))
+    return Listed(kind=kind, versions=pick(draw, choices))
 
 
+@cache
 @st.composite
-def worlds(draw: Any, flavour: Flavour = ANYTHING) -> list[Fact]:
+def worlds(draw: Draw, flavour: Flavour = ANYTHING) -> list[Fact]:
     """Draw the objects of a world, one for each key that there is, in random order; kinds are not listed yet."""
-    flavour = flavour._replace(sound=draw(st.integers(0, 9)) < 8)
+    flavour = flavour._replace(sound=draw(below(10)) < 8)
     facts = [
         draw(applies(kind, flavour, key=key))
         for kind in kinds.TABLE
         for key in keys_of(kind)
-        if draw(st.integers(0, 9)) < _likely(kind)
+        if draw(below(10)) < _likely(kind)
     ]
     return list(draw(st.permutations(facts)))
 
@@ -106,6 +119,7 @@ def _likely(kind: Kind[Any]) -> int:
     return 6 if kind in BODIES else 1
 
 
+@cache
 def changes(flavour: Flavour = ANYTHING) -> SearchStrategy[Fact]:
     """Draw one change. Those that break and heal classes come often, since holding hangs on them."""
     each: list[SearchStrategy[Any]] = []
@@ -116,18 +130,26 @@ def changes(flavour: Flavour = ANYTHING) -> SearchStrategy[Fact]:
     return st.one_of(*each)
 
 
+@cache
+def _runs(flavour: Flavour, most: int) -> SearchStrategy[list[Run]]:
+    return st.lists(st.lists(changes(flavour), min_size=1, max_size=6), max_size=most)
+
+
+_LATE = st.sets(st.sampled_from(kinds.TABLE), max_size=2)
+
+
 @st.composite
-def histories(draw: Any, flavour: Flavour = ANYTHING, *, most_runs: int = 6) -> list[Run]:
+def histories(draw: Draw, flavour: Flavour = ANYTHING, *, most_runs: int = 6) -> list[Run]:
     """Draw a history: the opening world, split into runs by chance, then runs of changes."""
     opening = draw(worlds(flavour))
-    late = draw(st.sets(st.sampled_from(kinds.TABLE), max_size=2))
+    late = draw(_LATE)
     first = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE if kind not in late]
-    cut = draw(st.integers(0, len(opening)))
+    cut = draw(below(len(opening) + 1))
     runs: list[Run] = [[*first, *opening[:cut]], opening[cut:]]
-    runs += draw(st.lists(st.lists(changes(flavour), min_size=1, max_size=6), max_size=most_runs))
+    runs += draw(_runs(flavour, most_runs))
     listing = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE if kind in late]
     runs.insert(draw(st.integers(1, len(runs))), list(listing))
-    if draw(st.integers(0, 19)) == 0:
+    if draw(below(20)) == 0:
         runs.append([Started(run="again", version="0"), *first, *opening[:cut]])
     return [run for run in runs if run]
 
