@@ -25,6 +25,9 @@ RELATED_NAME = "stunner.l7mp.io/related-gateway-name"
 _PREFERENCE = ("LoadBalancer", "ExternalName", "NodePort", "ClusterIP")
 _TYPES = MappingProxyType({kind.lower(): kind for kind in _PREFERENCE} | {"none": "", "": "LoadBalancer"})
 
+_OLD = ("stunner-gateway-", "-svc")
+"""What the seed's time wrote before and after a Gateway's name."""
+
 MAX_LABEL = 63
 """The most characters that a label, and so a Service's name, may have."""
 
@@ -53,7 +56,7 @@ def service_name(db: Context, gateway: Key, *, held: bool) -> str:
     """Return the name of a Gateway's Service; with v1alpha1 documents goes the name of that time."""
     parameters = parameters_for(db, gateway, held=held)
     old = parameters is not None and parameters.spelling == "v1alpha1"
-    return fitting_name(f"stunner-gateway-{gateway.name}-svc" if old else gateway.name)
+    return fitting_name(gateway.name.join(_OLD) if old else gateway.name)
 
 
 class ServiceType(NamedTuple):
@@ -79,7 +82,7 @@ def public_service(db: Context, gateway: Key, *, held: bool) -> Key | None:
     candidates = [key for key in db.select(SERVICES_BY_GATEWAY, str(gateway)) if _owned(db, gateway, key)]
     named = Key(gateway.namespace, service_name(db, gateway, held=held))
     if db.settings.standalone and named not in candidates and _stands_in(db, gateway, db.get(SERVICE, named)):
-        candidates.append(named)
+        candidates += [] if _rival(db, gateway, named, held=held) else [named]
     return min(candidates, key=lambda key: _rank(db, key), default=None)
 
 
@@ -104,6 +107,9 @@ def in_the_way(db: Context, gateway: Key, *, held: bool) -> str:
     address.
     """
     key = Key(gateway.namespace, service_name(db, gateway, held=held))
+    rival = _rival(db, gateway, key, held=held)
+    if rival:
+        return f"Service {key} is that of Gateway {rival}: rename one of the Gateways"
     service = db.get(SERVICE, key)
     if service is None or service.metadata.labels.get(OWNED_BY) == OWNER or owned_by_gateway(db, gateway, key):
         return ""
@@ -113,6 +119,32 @@ def in_the_way(db: Context, gateway: Key, *, held: bool) -> str:
         f"Service {key} is not ours and is left alone: delete it, let us have it by the label {OWNED_BY}: {OWNER}, "
         "or rename the Gateway"
     )
+
+
+def _rival(db: Context, gateway: Key, service: Key, *, held: bool) -> Key | None:
+    """Return another Gateway whose Service has the same name, and which has it; None where there is none.
+
+    One Gateway may be called as the other's Service is beside a v1alpha1 document, or as one that was shortened. The
+    older has it (ties by name), and before one whose name was shortened the one that bears it.
+    """
+    unwrapped = Key(service.namespace, service.name.removeprefix(_OLD[0]).removesuffix(_OLD[1]))
+    others = [key for key in (service, unwrapped) if key != gateway and _wants(db, key, service, held=held)]
+    if not others:
+        return None
+    mine = [gateway] if gateway in (service, unwrapped) else []
+    first = min((*mine, *others), key=lambda key: (_made(db, key), key))
+    return None if first == gateway else first
+
+
+def _wants(db: Context, gateway: Key, service: Key, *, held: bool) -> bool:
+    if parameters_for(db, gateway, held=held) is None or not service_type(db, gateway, held=held).type:
+        return False
+    return service_name(db, gateway, held=held) == service.name
+
+
+def _made(db: Context, gateway: Key) -> str:
+    found = db.get(GATEWAY, gateway)
+    return found.metadata.creation_timestamp if found else ""
 
 
 def wanted_selector(db: Context, key: Key) -> dict[str, str]:

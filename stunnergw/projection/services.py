@@ -14,7 +14,7 @@ from stunnergw.errors import Unknown
 from stunnergw.projection import annotations as steer
 from stunnergw.projection.annotations import is_true, service_annotations
 from stunnergw.projection.bodies import OwnedObject, owned
-from stunnergw.projection.classes import ruling
+from stunnergw.projection.classes import Accepted, class_today, ruling
 from stunnergw.projection.configs import class_config, class_parameters
 from stunnergw.projection.exposing import (
     RELATED_NAME,
@@ -34,13 +34,13 @@ from stunnergw.projection.infrastructure import (
     infrastructure_annotations,
     infrastructure_labels,
 )
-from stunnergw.projection.outputs import ABSENT, Want
+from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.parameters import config_maps
 from stunnergw.projection.queries import query
 from stunnergw.projection.serviceports import service_ports
 from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
 from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
-from stunnergw.store.indexes import RELATED_GATEWAY
+from stunnergw.store.indexes import ALL_CLASSES, RELATED_GATEWAY
 
 if TYPE_CHECKING:
     from stunnergw.projection.outputs import Output
@@ -197,6 +197,32 @@ def _is_ip(text: str) -> bool:
     return True
 
 
+def _other_writer(db: Context, class_name: str, target: Key) -> str:
+    """Say which other class writes a ConfigMap; empty where none does.
+
+    A broken class may hold parameters that name what another class writes now, or holds too. Which of two that are held
+    wrote it last is nowhere to be read, and one must not undo what the other's pods live by: then neither writes.
+    """
+    writer = next((other for key, other in config_maps(db) if key == target), class_name)
+    if writer != class_name:
+        return f"ConfigMap {target} is written by GatewayClass {writer}, which is older"
+    if isinstance(class_today(db, class_name), Accepted):
+        return ""
+    for key in db.select(ALL_CLASSES, ""):
+        if key.name != class_name and config_map_of(db, key.name) == target:
+            return f"ConfigMap {target} is held for GatewayClass {key.name}, too: it stays as it is until one is mended"
+    return ""
+
+
+@query("ConfigMap's name")
+def config_map_of(db: Context, class_name: str) -> Key | None:
+    """Return the ConfigMap that a class writes, by the parameters of today or else held; None where it writes none."""
+    parameters = class_parameters.attempt(db, class_name)
+    if parameters is None or isinstance(parameters, Undecided):
+        return None
+    return Key(parameters.config.namespace, parameters.config_map)
+
+
 @query("ConfigMap")
 def config_map(db: Context, class_name: str) -> Output[OwnedObject]:
     """Work out the ConfigMap that carries a class's document (legacy mode).
@@ -209,9 +235,9 @@ def config_map(db: Context, class_name: str) -> Output[OwnedObject]:
     if parameters is None or gateway_class is None or not isinstance(found, Want):
         return ABSENT
     target = Key(parameters.config.namespace, parameters.config_map)
-    writer = next((other for key, other in config_maps(db) if key == target), class_name)
-    if writer != class_name:  # held parameters name what an older class writes now
-        raise Unknown(f"ConfigMap {target} is written by GatewayClass {writer}, which is older")
+    rival = _other_writer(db, class_name, target)
+    if rival:
+        raise Unknown(rival)
     if len(found.value.body) > MOST_OF_A_CONFIG_MAP:
         raise Unknown(
             f"the document of {len(found.value.body)} bytes is too large for a ConfigMap, which holds "

@@ -37,9 +37,10 @@ NAMESPACES = ("media", "media-2")
 _CLASSES = ("turn", "spare")
 _CONFIGS = ("turn", "spare")
 _PLANES = ("default", "big")
-_GATEWAYS = ("edge", "core")
+_GATEWAYS = ("edge", "stunner-gateway-edge-svc")
+"""One is what the other's Service is called beside a v1alpha1 document."""
 _ROUTES = ("calls", "talks")
-_SERVICES = ("sfu", "mcu", "edge", "stunner-gateway-core-svc")
+_SERVICES = ("sfu", "mcu", *_GATEWAYS)
 
 NAMES: Mapping[Kind[Any], tuple[str, ...]] = {
     kinds.GATEWAY_CLASS: _CLASSES,
@@ -68,6 +69,8 @@ class Flavour(NamedTuple):
     stun_mode: bool = True
     sound: bool = False
     """Classes and what they lead to are in order."""
+    rivals: bool = False
+    """Gateways are of either class, and in legacy mode classes want one ConfigMap, documents of either version."""
 
 
 ANYTHING = Flavour()
@@ -112,6 +115,8 @@ def _gateway_config(draw: Draw, flavour: Flavour, key: Key) -> Body:
         {"loadBalancerServiceAnnotations": {"stunner.l7mp.io/service-type": "NodePort", "a": "b"}},
         {"loadBalancerServiceAnnotations": {"stunner.l7mp.io/enable-mixed-protocol-lb": "TRUE"}},
     ]
+    if flavour.rivals:
+        extras = [{}, {"minPort": 20000}]
     return {"spec": {**mostly(draw, *credentials), **pick(draw, extras)}}
 
 
@@ -185,7 +190,7 @@ def _gateway(draw: Draw, flavour: Flavour, key: Key) -> Body:
     return {
         "metadata": {"annotations": mostly(draw, *_ANNOTATIONS)},
         "spec": {
-            "gatewayClassName": mostly(draw, "turn", "spare", "nowhere"),
+            "gatewayClassName": pick(draw, _CLASSES) if flavour.rivals else mostly(draw, "turn", "spare", "nowhere"),
             "listeners": listeners,
             "addresses": mostly(draw, *_ADDRESSES),
         },
@@ -241,7 +246,7 @@ def _route(kind: Kind[Any]) -> Callable[[Flavour, Key], SearchStrategy[Body]]:
 def _service(draw: Draw, flavour: Flavour, key: Key) -> Body:
     metadata: Body = {}
     if draw(below(10)) < (2 if key.name in ("sfu", "mcu") else 8):
-        name = mostly(draw, key.name, *_GATEWAYS) if key.name in _GATEWAYS else "core"
+        name = mostly(draw, key.name, *_GATEWAYS) if key.name in _GATEWAYS else _GATEWAYS[1]
         owner = f"{kinds.GATEWAY.name} {key.namespace}/{name} {pick(draw, [1, 1, 2])}"
         reference = {"apiVersion": f"{GATEWAY_GROUP}/v1", "kind": "Gateway", "name": name, "uid": owner}
         metadata = {
