@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.support.plain_http import fetch
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from tests.operator.stage import Ports
-
-DEADLINE = 10.0
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
@@ -50,44 +43,6 @@ async def echoing(*addresses: str, port: int = 0) -> AsyncIterator[int]:
             stack.enter_context(contextlib.closing(transport))
             port = transport.get_extra_info("sockname")[1]
         yield port
-
-
-@contextlib.asynccontextmanager
-async def relaying(
-    program: Path, ports: Ports, gateway: str, *, log: Path
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a data plane for a Gateway ``namespace/name`` until the block ends; ready when it begins."""
-    namespace, _, name = gateway.partition("/")
-    health = free_port(socket.SOCK_STREAM)
-    environ = {
-        **os.environ,
-        "STUNNER_ADDR": "127.0.0.1",
-        "STUNNER_NAMESPACE": namespace,
-        "STUNNER_NAME": name,
-        "STUNNER_CONFIG_ORIGIN": f"http://127.0.0.1:{ports.discovery}",
-        "HEALTH_ADDRESS": f"127.0.0.1:{health}",
-    }
-    with log.open("ab") as sink:
-        process = await asyncio.create_subprocess_exec(str(program), "-w", stdout=sink, stderr=sink, env=environ)
-    try:
-        await _until_ready(health)
-        yield process
-    finally:
-        process.kill()
-        await process.wait()
-
-
-async def _until_ready(port: int) -> None:
-    async with asyncio.timeout(DEADLINE):
-        # Nothing tells when a program of others is ready: asking again is all there is.
-        while not await _is_ready(port):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-
-
-async def _is_ready(port: int) -> bool:
-    with contextlib.suppress(OSError):
-        return (await fetch(port, "/ready")).status == 200
-    return False
 
 
 class Manifests:
