@@ -1,8 +1,8 @@
 """``stunnergw poll``: a file that always holds the last good document of one ``/config`` address.
 
 For a stunnerd that reads a file (``-w -c file://…``). Each answer comes to one step: a new document is kept, no
-change means to ask on, and whatever else comes leaves the file alone and is asked again after a pause. A change of
-state is said once.
+change means to ask on, and whatever else comes leaves the file alone and is asked again after a pause. So does the
+word that the Gateway is gone, which ends no call: who wants that ends stunnerd. A change of state is said once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import structlog
 
 from stunnergw.cli.asking import Answer, Asker, Deadlines, Document, Nothing, Refused, Unchanged
 from stunnergw.cli.keeping import KeptFile
-from stunnergw.cli.recognizing import check_url
+from stunnergw.cli.recognizing import check_url, serves_nobody
 from stunnergw.errors import NotFoundOut, UsageError
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ class Poller:
             self._log.info("document written", file=str(self._file.path), bytes=len(document.body))
         elif self._last is None:
             self._log.info("document is current", file=str(self._file.path), bytes=len(document.body))
+        if written and serves_nobody(document.body):
+            self._log.warning("the document has no listeners: a stunnerd that reads it serves nobody")
         self._last = document
         return None
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
+from stunnergw.dataplane.documents import is_zero
 from stunnergw.errors import UsageError
 
 VERSIONS = ("v1", "v1alpha1")
@@ -63,4 +64,12 @@ def document_problem(body: bytes) -> str | None:
         )
         if not named:
             return f"its {name} are no list of things with names"
+    if is_zero(document):
+        # A stunnerd that watches ignores it; out of a file that was replaced it may take it, and end every call.
+        return "it is the zero document, which says that its Gateway is gone"
     return None
+
+
+def serves_nobody(body: bytes) -> bool:
+    """Say whether a document has no listener: whoever reads it ends every call that it has."""
+    return not orjson.loads(body).get("listeners")

@@ -15,6 +15,8 @@ from stunnergw.dataplane.spellings import Spelling, spell
 from stunnergw.opaque import Opaque, facts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stunnergw.dataplane.configs import Config
 
 
@@ -73,9 +75,12 @@ def version_of(spelled: Any) -> str:
     return blake2b(redacted_bytes(spelled), digest_size=8).hexdigest()
 
 
+_ZERO_USER, _ZERO_PASSWORD = "dummy-username", "dummy-password"
+
+
 def zero_document(document_id: str) -> bytes:
     """Return what a watcher is sent when its Gateway is gone; stunnerd knows it as a deletion."""
-    credentials = {"username": "dummy-username", "password": "dummy-password"}
+    credentials = {"username": _ZERO_USER, "password": _ZERO_PASSWORD}
     return orjson.dumps(
         {
             "version": "v1",
@@ -83,6 +88,13 @@ def zero_document(document_id: str) -> bytes:
             "auth": {"type": "static", "realm": "stunner.l7mp.io", "credentials": credentials},
         }
     )
+
+
+def is_zero(document: Mapping[str, Any]) -> bool:
+    """Say whether a parsed document is a zero document, with or without its defaults written out."""
+    credentials = document["auth"]["credentials"]
+    given = credentials.get("username"), credentials.get("password")
+    return given == (_ZERO_USER, _ZERO_PASSWORD) and not document.get("listeners") and not document.get("clusters")
 
 
 def _exact(dumped: bytes) -> bytes:

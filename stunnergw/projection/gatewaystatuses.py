@@ -7,6 +7,7 @@ ever, so that a DNS controller does not drop the name.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.errors import Unknown
@@ -198,12 +199,24 @@ PROGRAMMED = 1
 """Where Programmed stands among a listener's conditions."""
 
 
+_RENEWAL = MappingProxyType(
+    {
+        "TURN-TLS": "a new certificate restarts it, which ends its calls",
+        "TURN-DTLS": (
+            "a new certificate restarts it, which ends its calls; where stunnerd then logs address already in use, it "
+            "stays down until that stunnerd is restarted"
+        ),
+    }
+)
+"""What renewing a certificate costs: whoever renews it should know before."""
+
+
 def _listener_status(db: Context, seen: _Seen, rule: ListenerRule) -> ListenerStatus:
     generation = seen.generation
     address = public_address(db, seen.key, rule.name, seen.held)
     notes = (*rule.notes, *(text for name, text in seen.ports.notes if name == rule.name))
     problem = _listener_not_programmed(seen, rule, address)
-    message = "" if problem else sentence(_told(rule, address), *notes)
+    message = "" if problem else sentence(_told(rule, address), *notes, _RENEWAL.get(rule.protocol, ""))
     conditions: Conditions = (
         positive("Accepted", rule.refused, message=f"listener {rule.name} is valid", generation=generation),
         positive("Programmed", _with_notes(problem, notes), message=message, generation=generation),

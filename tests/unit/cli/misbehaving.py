@@ -28,6 +28,7 @@ def document(text: str = "one", **more: Any) -> bytes:
             "version": "v1",
             "admin": {"name": "media/edge", "loglevel": text},
             "auth": {"type": "static", "credentials": {"username": "user-1", "password": "pass-1"}},
+            "listeners": [{"name": "media/edge/udp"}],
             **more,
         }
     )

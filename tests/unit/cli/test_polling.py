@@ -12,6 +12,7 @@ import pytest
 from stunnergw.cli.asking import Deadlines
 from stunnergw.cli.commands import run_command
 from stunnergw.cli.recognizing import check_url, document_problem
+from stunnergw.dataplane.documents import zero_document
 from stunnergw.errors import NotFoundOut, UsageError
 from tests.unit.cli.misbehaving import (
     Server,
@@ -61,6 +62,7 @@ MISBEHAVIOURS: dict[str, tuple[Callable[[web.Request], Awaitable[web.StreamRespo
     "another JSON": (answers(b'{"items": []}'), "its version"),
     "a list": (answers(b"[]"), "its version"),
     "no credentials": (answers(b'{"version":"v1","admin":{"name":"x"},"auth":{"type":"static"}}'), "no auth"),
+    "the zero document": (answers(zero_document("media/edge")), "it is the zero document"),
     "half": (half, "broke off"),
     "half without a length": (half_without_length, "not all of it came"),
     "hangs up": (no_answer, "broke off"),
@@ -128,6 +130,17 @@ async def test_retry_after_is_heeded(server: Server, file: Path) -> None:
         await rig.pauses.until(5)
     assert rig.pauses.taken[:5] == [5, 1, 2, 75, 8]
     assert not file.exists()
+
+
+async def test_a_class_that_serves_nobody_is_kept_and_warned_of(server: Server, file: Path) -> None:
+    """In legacy mode a class without Gateways has such a document, with its own credentials."""
+    nobody = document("nobody", listeners=[])
+    server.script = [answers(GOOD), answers(nobody)]
+    async with polling(server, file) as rig:
+        await rig.pauses.until(2)
+    assert file.read_bytes() == nobody
+    warned = "the document has no listeners: a stunnerd that reads it serves nobody"
+    assert [event for event, _ in rig.log.said] == ["document written", "document written", warned]
 
 
 async def test_the_same_content_is_not_written_again(server: Server, file: Path) -> None:
@@ -234,3 +247,19 @@ def test_good_documents(body: bytes) -> None:
 )
 def test_bad_documents(more: dict[str, Any]) -> None:
     assert document_problem(document(**more)) is not None
+
+
+ZERO: dict[str, Any] = {
+    "auth": {"type": "static", "credentials": {"username": "dummy-username", "password": "dummy-password"}},
+    "listeners": [],
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"clusters": []}, {"version": "v1alpha1"}])
+def test_the_zero_document_is_none_to_keep(more: dict[str, Any]) -> None:
+    assert "zero document" in (document_problem(document(**{**ZERO, **more})) or "")
+
+
+@pytest.mark.parametrize("more", [{"listeners": [{"name": "udp"}]}, {"clusters": [{"name": "a"}]}])
+def test_its_credentials_alone_do_not_make_one(more: dict[str, Any]) -> None:
+    assert document_problem(document(**{**ZERO, **more})) is None

@@ -258,6 +258,14 @@ def test_a_revoked_grant_shows_beside_a_secret_that_cannot_be_read() -> None:
     assert text(ONE[0]) not in found.document_bytes(EDGE).decode()
 
 
+@pytest.mark.parametrize(("protocol", "pods"), [("TURN-TLS", False), ("TURN-DTLS", True), ("dtls", True)])
+def test_what_a_renewal_costs_is_said_beforehand(protocol: str, pods: bool) -> None:
+    owner = gateway("edge", secured(protocol=protocol), addresses=[{"type": "IPAddress", "value": "192.0.2.1"}])
+    said = message(bench(*healthy(), owner, secret()), "Programmed")
+    assert "a new certificate restarts it, which ends its calls" in said
+    assert ("address already in use" in said) is pods
+
+
 def test_a_usable_certificate_is_served_beside_a_secret_that_cannot_be_read() -> None:
     found = bench(*healthy(), BESIDE, GRANT, secret(namespace=AWAY), FORBIDDEN)
     assert isinstance(found.snapshot.configs[EDGE], Want)
