@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from stunnergw.dataplane.configs import Auth
     from stunnergw.projection.certificates import Certificate, GatewayCertificates
+    from stunnergw.projection.engine import Engine, Result
     from stunnergw.projection.parameters import Parameters
-    from stunnergw.projection.queries import Engine, Result
     from stunnergw.resources.metadata import Key
     from stunnergw.store.indexes import GatewayItem
 

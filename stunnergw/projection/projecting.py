@@ -14,10 +14,10 @@ from stunnergw.projection.certificates import certificates_of_gateway, wants_cer
 from stunnergw.projection.classes import ClassHold, class_hold
 from stunnergw.projection.classstatuses import class_status
 from stunnergw.projection.configs import class_config, config
+from stunnergw.projection.engine import Engine, Root
 from stunnergw.projection.gatewaystatuses import gateway_status
 from stunnergw.projection.holding import HeldState, Holding
 from stunnergw.projection.outputs import ABSENT, Undecided
-from stunnergw.projection.queries import Engine, Root
 from stunnergw.projection.routestatuses import route_status
 from stunnergw.projection.services import config_map, service
 from stunnergw.projection.snapshots import Difference, Explanation, OwnedSlot, Snapshot, StatusSlot
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from stunnergw.projection.causes import Cause
-    from stunnergw.projection.queries import Query, Result
+    from stunnergw.projection.engine import Result
+    from stunnergw.projection.queries import Query
     from stunnergw.resources.gateways import Gateway
     from stunnergw.resources.kinds import Kind
     from stunnergw.settings import Decisions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stunnergw.events.types import Event, Fact
-from stunnergw.projection.queries import Context, Engine, Query, Result, Root, query
+from stunnergw.projection.engine import Engine, Result, Root
+from stunnergw.projection.queries import Context, Query, query
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import Decisions

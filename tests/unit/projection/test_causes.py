@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stunnergw.projection.queries import MOST_EXPLAINED, Root
+from stunnergw.projection.engine import MOST_EXPLAINED, Root
 from tests.unit.projection.machine import Machine, say, value
 
 

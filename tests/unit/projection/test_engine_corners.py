@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stunnergw.events.types import Listed
+from stunnergw.projection.engine import MARK_AT_ONCE, ImpureQuery, Root
 from stunnergw.projection.outputs import Undecided
-from stunnergw.projection.queries import MARK_AT_ONCE, ImpureQuery, Root
 from stunnergw.resources import kinds
 from stunnergw.store import indexes
 from tests.support.objects import gateway

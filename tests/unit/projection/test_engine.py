@@ -9,8 +9,9 @@ import pytest
 
 from stunnergw.errors import Unknown
 from stunnergw.events.types import Event
+from stunnergw.projection.engine import Engine, ImpureQuery, Root
 from stunnergw.projection.outputs import Undecided
-from stunnergw.projection.queries import Engine, ImpureQuery, Query, Root
+from stunnergw.projection.queries import Query
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import Decisions
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stunnergw.events.types import Fact
-    from stunnergw.projection.queries import Context, Result
+    from stunnergw.projection.engine import Result
+    from stunnergw.projection.queries import Context
 
 
 class Desk:
