@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 import orjson
@@ -18,6 +18,8 @@ from tests.operator.stage import DEADLINE, copy_example, running, settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from stunnergw.operator import Operator
 
 
 class Said:
@@ -36,48 +38,53 @@ class Said:
             return await self._events.get()
 
 
+class Scene(NamedTuple):
+    manifests: Path
+    file: Path
+    operator: Operator
+    said: Said
+
+
 @contextlib.asynccontextmanager
-async def polling(port: int, question: str, file: Path) -> AsyncIterator[Said]:
-    said = Said()
-    async with aiohttp.ClientSession() as session:
-        ask = Asker(session, f"http://127.0.0.1:{port}/config?{question}", deadlines=Deadlines(wait=1)).ask
+async def polled(
+    example: str, question: str, folder: Path, *, mode: DataplaneMode = DataplaneMode.MANAGED
+) -> AsyncIterator[Scene]:
+    """An operator over an example, and a poller whose file has its first document."""
+    manifests, file, said = copy_example(example, folder), folder / "stunnerd.conf", Said()
+    async with running(settings(manifests, mode=mode)) as (operator, ports), aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{ports.discovery}/config?{question}"
+        ask = Asker(session, url, deadlines=Deadlines(wait=1)).ask
         task = asyncio.create_task(Poller(ask=ask, file=KeptFile(file), seams=Seams(log=said)).run())
         try:
-            yield said
+            assert (await said.next())[0] == "document written"
+            yield Scene(manifests, file, operator, said)
         finally:
             task.cancel()
             await asyncio.wait([task])
 
 
+MANAGED = ("today/one-udp-gateway", "gateway=stunner/udp-gateway")
+
+
 async def test_a_gateway_that_goes_leaves_the_file_as_it_is_and_that_is_said(tmp_path: Path) -> None:
     """Its stunnerd keeps its calls, as one that watches does; who wants an end of it ends stunnerd."""
-    manifests, file = copy_example("today/one-udp-gateway", tmp_path), tmp_path / "stunnerd.conf"
-    async with (
-        running(settings(manifests)) as (_, ports),
-        polling(ports.discovery, "gateway=stunner/udp-gateway", file) as said,
-    ):
-        assert (await said.next())[0] == "document written"
-        before, gateways = file.read_bytes(), manifests / "2-gateways.yaml"
+    async with polled(*MANAGED, tmp_path) as scene:
+        before, gateways = scene.file.read_bytes(), scene.manifests / "2-gateways.yaml"
         text = gateways.read_text()
         gateways.unlink()
-        event, more = await said.next()
-        assert event == f"no document to be had: {file} stays as it is"
+        event, more = await scene.said.next()
+        assert event == f"no document to be had: {scene.file} stays as it is"
         assert more["reason"].startswith("404: Config not found")
-        assert file.read_bytes() == before
+        assert scene.file.read_bytes() == before
         gateways.write_text(text)
-        assert (await said.next())[0] == "documents are to be had again"
-        assert file.read_bytes() == before
+        assert (await scene.said.next())[0] == "documents are to be had again"
+        assert scene.file.read_bytes() == before
 
 
 async def test_a_gateway_with_nothing_to_serve_leaves_it_too(tmp_path: Path) -> None:
     """A typing error in the protocol of its only listener ends no call."""
-    manifests, file = copy_example("today/one-udp-gateway", tmp_path), tmp_path / "stunnerd.conf"
-    async with (
-        running(settings(manifests)) as (operator, ports),
-        polling(ports.discovery, "gateway=stunner/udp-gateway", file) as said,
-    ):
-        assert (await said.next())[0] == "document written"
-        gateways = manifests / "2-gateways.yaml"
+    async with polled(*MANAGED, tmp_path) as scene:
+        gateways, operator = scene.manifests / "2-gateways.yaml", scene.operator
         text, seq = gateways.read_text(), operator.log.last
         gateways.write_text(text.replace("TURN-UDP", "TURN-UPD"))
         async with asyncio.timeout(DEADLINE):
@@ -85,24 +92,20 @@ async def test_a_gateway_with_nothing_to_serve_leaves_it_too(tmp_path: Path) -> 
                 await operator.log.wait(after=operator.log.last)
         gateways.write_text(text.replace("port: 3478", "port: 3479"))
         # What was written meanwhile would be said before it.
-        assert (await said.next())[0] == "document written"
-        (only,) = orjson.loads(file.read_bytes())["listeners"]
+        assert (await scene.said.next())[0] == "document written"
+        (only,) = orjson.loads(scene.file.read_bytes())["listeners"]
         assert only["port"] == 3479
 
 
 async def test_a_class_without_gateways_writes_a_document_that_serves_nobody(tmp_path: Path) -> None:
     """Legacy mode: the class's document is always written, and the warning says what it means."""
-    manifests, file = copy_example("walkthrough/one-udp-gateway", tmp_path), tmp_path / "stunnerd.conf"
-    async with (
-        running(settings(manifests, mode=DataplaneMode.LEGACY)) as (_, ports),
-        polling(ports.discovery, "class=stunner-gatewayclass", file) as said,
-    ):
-        assert (await said.next())[0] == "document written"
-        first = orjson.loads(file.read_bytes())
-        for manifest in manifests.iterdir():
+    legacy = ("walkthrough/one-udp-gateway", "class=stunner-gatewayclass")
+    async with polled(*legacy, tmp_path, mode=DataplaneMode.LEGACY) as scene:
+        first = orjson.loads(scene.file.read_bytes())
+        for manifest in scene.manifests.iterdir():
             kept = [text for text in manifest.read_text().split("---\n") if "kind: Gateway\n" not in text]
             manifest.write_text("---\n".join(kept))
-        assert (await said.next())[0] == "document written"
-        assert (await said.next())[0].startswith("the document has no listeners")
-        last = orjson.loads(file.read_bytes())
+        assert (await scene.said.next())[0] == "document written"
+        assert (await scene.said.next())[0].startswith("the document has no listeners")
+        last = orjson.loads(scene.file.read_bytes())
         assert (last["auth"], last.get("listeners")) == (first["auth"], None)
