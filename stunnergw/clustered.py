@@ -64,7 +64,7 @@ class Secrets:
 class Cluster:
     """The surroundings of one run in a cluster, over a client that the caller closes.
 
-    With ``settings.dry_run`` nothing is ever written, and there is no lease; see :attr:`sinks`.
+    With ``dry_run`` nothing is ever written, and there is no lease; see :attr:`sinks`.
     """
 
     def __init__(self, settings: Settings, *, client: KubeClient, connection: Connection) -> None:
@@ -105,7 +105,6 @@ class Cluster:
             served=lambda: self.source.served,
             decisions=self._settings.decisions,
             clocks=self._clocks,
-            dry=self._settings.dry_run,
         )
         servers.readiness.add(
             "secrets", lambda: _named(self.source.unsettled_secrets) if snapshots.latest is None else None
@@ -138,7 +137,7 @@ class Cluster:
             await self.election.release()
 
     def _make_election(self) -> Election | None:
-        if not self._settings.leader_elect or self._settings.dry_run:
+        if not self._settings.leader_elect or self._settings.decisions.dry_run:
             return None
         return Election(
             self._client,

@@ -112,6 +112,8 @@ class Decisions:
     public_address: str = ""
     standalone: bool = False
     """Manifests are the source: what a cluster would assign comes from them or from the settings."""
+    dry_run: bool = False
+    """Only say what would be written: statuses are as if the API server took all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +128,6 @@ class Settings:
     leader_elect: bool = False
     leader_election_namespace: str = ""
     """Where the lease is; empty: in our own namespace."""
-    dry_run: bool = False
-    """Only say what would be written."""
     throttle_timeout: float = 0.005
     """Seconds from the first change to the projection."""
     config_discovery_address: Address | None = Address("", 13478)

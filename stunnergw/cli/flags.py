@@ -136,7 +136,13 @@ class LogFlags:
     ] = "auto"
 
 
-def decisions(flags: DecisionFlags | None, *, standalone: bool = True, discovery: str = DISCOVERY_SERVICE) -> Decisions:
+def decisions(
+    flags: DecisionFlags | None,
+    *,
+    standalone: bool = True,
+    discovery: str = DISCOVERY_SERVICE,
+    dry_run: bool = False,
+) -> Decisions:
     """Make the settings of a command that works from manifests (``standalone``), or from a cluster.
 
     ``discovery`` is the Service that data planes ask where no flag says which.
@@ -159,6 +165,7 @@ def decisions(flags: DecisionFlags | None, *, standalone: bool = True, discovery
         filtered_labels=tuple(label for label in map(str.strip, given.label_filter.split(",")) if label),
         public_address=_host(given.public_address, flag="public-address") if given.public_address else "",
         standalone=standalone,
+        dry_run=dry_run,
     )
 
 

@@ -78,12 +78,11 @@ def settings_of(
     if address is not None and flags.operator_address:
         address = address._replace(host=flags.operator_address)
     return Settings(
-        decisions=decisions(deciding, standalone=bool(flags.manifests), discovery=discovery),
+        decisions=decisions(deciding, standalone=bool(flags.manifests), discovery=discovery, dry_run=flags.dry_run),
         manifests=flags.manifests,
         kubeconfig=flags.kubeconfig,
         leader_elect=flags.leader_elect,
         leader_election_namespace=flags.leader_election_namespace,
-        dry_run=flags.dry_run,
         throttle_timeout=flags.throttle_timeout,
         config_discovery_address=address,
         inspection_address=Address.parse(flags.inspection_address, flag="inspection-address"),

@@ -64,7 +64,7 @@ _STATUS_KINDS: frozenset[Kind[Any]] = frozenset({GATEWAY_CLASS, GATEWAY, *ROUTE_
 class ClusterSinks:
     """Writes owned objects and statuses to the API server.
 
-    ``election`` None: nobody else writes. ``served`` says what the API server serves now. With ``dry`` nothing is ever
+    ``election`` None: nobody else writes. ``served`` says what the API server serves now. In a dry run nothing is ever
     written, whoever leads: see :meth:`plan`.
     """
 
@@ -80,7 +80,6 @@ class ClusterSinks:
         decisions: Decisions,
         clocks: Clocks,
         workers: int = WORKERS,
-        dry: bool = False,
     ) -> None:
         self._log = log
         self._store = store
@@ -89,7 +88,7 @@ class ClusterSinks:
         self._decisions = decisions
         self._clocks = clocks
         self._known = Known(store)
-        self._sender = Sender(client, leadership=election, dry=dry)
+        self._sender = Sender(client, leadership=election, dry=decisions.dry_run)
         remover = Remover(sender=self._sender, known=self._known, served=served, controller=decisions.controller_name)
         self._objects = ObjectWriter(sender=self._sender, known=self._known, remover=remover, clocks=clocks)
         self._statuses = StatusWriter(sender=self._sender, known=self._known, served=served, clocks=clocks)

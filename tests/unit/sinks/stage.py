@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +116,9 @@ class Stage:
         self.server.put(kinds.GATEWAY, gateway("edge"))
 
     @contextlib.asynccontextmanager
-    async def running(self, *, lease: Lease | None = None, **more: Any) -> AsyncIterator[Life]:
+    async def running(self, *, lease: Lease | None = None, dry_run: bool = False, **more: Any) -> AsyncIterator[Life]:
         """Live once, from the listing to the end of the block."""
-        life = Life(self.server, lease, self.decisions, self.served, **more)
+        life = Life(self.server, lease, replace(self.decisions, dry_run=dry_run), self.served, **more)
         self.server.log = life.log
         tasks = [asyncio.create_task(life.projector.run()), asyncio.create_task(life.sinks.run())]
         try:

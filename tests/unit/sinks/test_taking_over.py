@@ -82,7 +82,7 @@ async def test_a_dry_run_says_what_it_would_write_and_writes_nothing() -> None:
     stage.server.put(kinds.SERVICE, reference_service(), manager="manager")
     theirs = {"metadata": {"name": "edge", "namespace": "media"}, "spec": {"selector": {}, "template": {}}}
     stage.server.put(kinds.DEPLOYMENT, theirs)
-    async with stage.running(dry=True) as life:
+    async with stage.running(dry_run=True) as life:
         await life.idle()
         plan = await life.sinks.plan()
         assert life.wrote == []
@@ -102,6 +102,6 @@ async def test_a_dry_run_says_what_it_would_write_and_writes_nothing() -> None:
 async def test_a_dry_run_over_what_is_in_order_says_nothing() -> None:
     stage = Stage()
     await stage.once()
-    async with stage.running(dry=True) as life:
+    async with stage.running(dry_run=True) as life:
         await life.idle()
         assert await life.sinks.plan() == []
