@@ -27,6 +27,7 @@ from stunnergw.projection.outputs import ABSENT, Output, Want
 from stunnergw.projection.queries import Context, query
 from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY
 from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
+from stunnergw.resources.owned import CONTAINER
 from stunnergw.store.indexes import RELATED_GATEWAY
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _confined(spec: DataplaneSpec) -> bool:
 def _container(db: Context, key: Key, spec: DataplaneSpec) -> dict[str, Any]:
     image = spec.image or DEFAULT_IMAGE
     container: dict[str, Any] = {
-        "name": "stunner-daemon",
+        "name": CONTAINER,
         "image": image,
         "imagePullPolicy": spec.image_pull_policy or _pull_policy(image),
         "command": list(spec.command) or ["stunnerd"],

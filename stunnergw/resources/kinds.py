@@ -118,11 +118,11 @@ CONFIG_MAP = Kind(
 )  # fmt: skip
 DEPLOYMENT = Kind(
     name="Deployment", kind="Deployment", group="apps", versions=("v1",),
-    plural="deployments", model=Workload, written=True, labelled=True,
+    plural="deployments", model=Workload, written=True, secret_bearing=True, labelled=True,
 )  # fmt: skip
 DAEMON_SET = Kind(
     name="DaemonSet", kind="DaemonSet", group="apps", versions=("v1",),
-    plural="daemonsets", model=Workload, written=True, labelled=True,
+    plural="daemonsets", model=Workload, written=True, secret_bearing=True, labelled=True,
 )  # fmt: skip
 CUSTOM_RESOURCE_DEFINITION = Kind(
     name="CustomResourceDefinition", kind="CustomResourceDefinition", group="apiextensions.k8s.io", versions=("v1",),
@@ -145,6 +145,9 @@ TABLE: tuple[Kind[Any], ...] = (
 """All kinds that we read."""
 
 ROUTE_KINDS = (UDP_ROUTE, STUNNER_UDP_ROUTE)
+
+OWNED_KINDS: tuple[Kind[Any], ...] = (SERVICE, DEPLOYMENT, DAEMON_SET, CONFIG_MAP)
+"""The kinds of objects that we make for a Gateway or class."""
 
 
 def find(api_version: str, kind: str, *, table: Iterable[Kind[Any]] = TABLE) -> Kind[Any] | None:

@@ -17,13 +17,23 @@ import structlog
 
 from stunnergw.errors import FellBehind
 from stunnergw.events.types import Applied, Deleted
+from stunnergw.projection.projector import version_of
 from stunnergw.projection.snapshots import OwnedSlot, StatusSlot
-from stunnergw.resources.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, GATEWAY, GATEWAY_CLASS, ROUTE_KINDS, SERVICE
+from stunnergw.resources.kinds import (
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEPLOYMENT,
+    GATEWAY,
+    GATEWAY_CLASS,
+    OWNED_KINDS,
+    ROUTE_KINDS,
+    SERVICE,
+)
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
 from stunnergw.sinks.knowing import Known
 from stunnergw.sinks.objects import ObjectWriter
-from stunnergw.sinks.owning import OWNED_KINDS, kind_of, possible_keys, sibling
+from stunnergw.sinks.owning import kind_of, possible_keys, sibling
 from stunnergw.sinks.places import Places
 from stunnergw.sinks.queue import QUIET, Lane, WriteQueue
 from stunnergw.sinks.removing import Remover
@@ -278,7 +288,8 @@ class ClusterSinks:
         now = self._clocks.running()
         if all(verdict.right for verdict in verdicts):
             self._queue.done(slot, now=now)
-            self._after(slot, verdicts, now)
+            if snapshot is not None and any(verdict.outcome is Outcome.WRITTEN for verdict in verdicts):
+                self._after(slot, snapshot, now)
         elif any(verdict.outcome is Outcome.UNSENT for verdict in verdicts):
             self._queue.later(slot, now=now, after=UNSENT_AGAIN)
         else:
@@ -292,12 +303,13 @@ class ClusterSinks:
             return await self._objects.write(slot, snapshot)
         return await self._statuses.write(slot, snapshot)
 
-    def _after(self, slot: Slot, verdicts: list[Verdict], now: float) -> None:
-        written = [verdict for verdict in verdicts if verdict.outcome is Outcome.WRITTEN]
-        if not written:
-            return
-        self._repeats.wrote(slot, written[0].digest, now=now)
-        other = sibling(slot) if isinstance(slot, OwnedSlot) else None
+    def _after(self, slot: Slot, snapshot: Snapshot, now: float) -> None:
+        # By its version, not the digest that is told: with another secret it is not the same again.
+        if isinstance(slot, OwnedSlot):
+            output, other = version_of(snapshot.objects.get(slot)), sibling(slot)
+        else:
+            output, other = version_of(snapshot.statuses.get(slot)), None
+        self._repeats.wrote(slot, output, now=now)
         if other is not None and self._has_any(other):
             self._queue.put(other, now=now)  # it may have waited for this one
 

@@ -15,12 +15,14 @@ import orjson
 import structlog
 from pydantic import TypeAdapter
 
-from stunnergw.errors import ApiError, NotFoundOut
+from stunnergw.errors import ApiError, InvalidObject, NotFoundOut
+from stunnergw.projection.bodies import APPLIED
 from stunnergw.projection.outputs import Undecided, Want
 from stunnergw.projection.services import MOST_OF_A_CONFIG_MAP
 from stunnergw.resources.kinds import CONFIG_MAP, find
 from stunnergw.resources.metadata import Key, ObjectMeta
-from stunnergw.sinks.applying import APPLIED, applied_body, digest_of, told_digest, without_secrets
+from stunnergw.resources.parsing import parse
+from stunnergw.sinks.applying import applied_body, has_secrets, without_secrets
 from stunnergw.sinks.changes import differences
 from stunnergw.sinks.fields import covers, takeover
 from stunnergw.sinks.owning import not_ours
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from stunnergw.projection.bodies import OwnedObject
     from stunnergw.projection.snapshots import OwnedSlot, Snapshot
     from stunnergw.resources.kinds import Kind
+    from stunnergw.resources.metadata import KubernetesObject
     from stunnergw.sinks.fields import Takeover
     from stunnergw.sinks.knowing import Known
     from stunnergw.sinks.removing import Remover
@@ -58,15 +61,24 @@ class _Job(NamedTuple):
 
     @property
     def digest(self) -> str:
-        return digest_of(self.body)
+        return self.verdict.digest
 
     @property
     def owner_uid(self) -> str:
         return str(self.body["metadata"]["ownerReferences"][0]["uid"])
 
-    def is_met_by(self, found: ObjectMeta) -> bool:
+    def is_met_by(self, found: KubernetesObject) -> bool:
         """Say whether an object is as it is wanted."""
-        return found.annotations.get(APPLIED) == self.digest and covers(found.applied_fields, self.body)
+        metadata = found.metadata
+        marked = metadata.annotations.get(APPLIED) == self.digest
+        return marked and has_secrets(found, self.wanted) and covers(metadata.applied_fields, self.body)
+
+    def is_met_by_body(self, found: dict[str, Any]) -> bool:
+        """Say so of an object in Kubernetes' JSON form."""
+        try:
+            return self.is_met_by(parse(self.kind, found))
+        except InvalidObject:
+            return False
 
     def failed(self, error: NotFoundOut) -> Verdict:
         if isinstance(error, ApiError) and self.kind is CONFIG_MAP:
@@ -109,7 +121,7 @@ class ObjectWriter:
 
     async def _apply(self, job: _Job) -> Verdict:
         found = self._known.get(job.kind, job.key)
-        if found is not None and job.is_met_by(found.metadata):
+        if found is not None and job.is_met_by(found):
             return job.verdict
         if job.kind is CONFIG_MAP and (size := _size(job.body)) > MOST_OF_A_CONFIG_MAP:
             message = f"{size} bytes are too many for ConfigMap {job.key}: the last document stays"
@@ -148,7 +160,7 @@ class ObjectWriter:
         if found is None:
             return _Live(NOTHING_THERE)
         metadata = _METADATA.validate_python(found["metadata"])
-        if job.is_met_by(metadata):
+        if job.is_met_by_body(found):
             return job.verdict
         refused = not_ours(job.kind, metadata, job.body, self._known.store)
         if refused:
@@ -190,7 +202,7 @@ def _job(wanted: OwnedObject) -> _Job:
     if kind is None:
         raise ValueError(f"{wanted.api_version} {wanted.kind} is no kind that we write")
     key = Key(wanted.namespace, wanted.name)
-    verdict = Verdict(Outcome.UNCHANGED, kind.name, key, told_digest(wanted))
+    verdict = Verdict(Outcome.UNCHANGED, kind.name, key, wanted.digest)
     version = wanted.api_version.rpartition("/")[2]
     return _Job(wanted, kind, version, key, applied_body(wanted), verdict)
 

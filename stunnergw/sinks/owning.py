@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stunnergw.projection.exposing import fitting_name
-from stunnergw.resources.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, GATEWAY, SERVICE
+from stunnergw.resources.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, GATEWAY, OWNED_KINDS, SERVICE
 from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
 from stunnergw.store.indexes import RELATED_GATEWAY
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.metadata import ObjectMeta
     from stunnergw.store.store import Store
-
-OWNED_KINDS: tuple[Kind[Any], ...] = (SERVICE, DEPLOYMENT, DAEMON_SET, CONFIG_MAP)
 
 _SIBLINGS = {DEPLOYMENT.kind: DAEMON_SET.kind, DAEMON_SET.kind: DEPLOYMENT.kind}
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, final
 
 from stunnergw.errors import ApiError, InvalidObject, NotFoundOut
+from stunnergw.projection.bodies import APPLIED
 from stunnergw.projection.outputs import Want
 from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
 from stunnergw.resources.metadata import Key
 from stunnergw.resources.parsing import parse
-from stunnergw.sinks.applying import APPLIED
 from stunnergw.sinks.owning import kind_of, made_for, possible_keys, sibling
 from stunnergw.sinks.sending import Target, delete
 from stunnergw.sinks.verdicts import Outcome, Verdict

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stunnergw.projection.bodies import APPLIED
 from stunnergw.settings import CONTROLLER_NAME
-from stunnergw.sinks.applying import APPLIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -107,6 +107,17 @@ def test_equal_values_are_equal_under_one_key() -> None:
     assert Opaque.of(SECRET) != Opaque.of(SECRET).digest
 
 
+def test_values_are_compared_whatever_made_their_digests() -> None:
+    one = Opaque.of(SECRET)
+    given = Opaque(SECRET.encode(), digest="a digest of something else", facts=one.facts)
+    assert one.same_value(given)
+    assert given.same_value(Opaque.of(SECRET, key=KEY))
+    assert not one.same_value(Opaque.of(SECRET + "\n"))
+    assert one.redacted.same_value(one)
+    assert one.same_value(one.redacted)
+    assert not one.redacted.same_value(Opaque.of(SECRET, key=KEY))
+
+
 def test_digests_are_keyed() -> None:
     assert Opaque.of(SECRET, key=KEY).digest == Opaque.of(SECRET, key=KEY).digest
     assert len({Opaque.of(SECRET, key=bytes([number]) * 32).digest for number in range(10)}) == 10

@@ -84,4 +84,5 @@ def test_keys_are_read_back(key: Key) -> None:
 
 def test_kinds_whose_models_hold_secrets_say_so() -> None:
     bearing = {kind for kind in kinds.TABLE if kind.secret_bearing}
-    assert bearing == {kinds.GATEWAY_CONFIG, kinds.DATAPLANE, kinds.SECRET, kinds.CONFIG_MAP}
+    owned = {kinds.CONFIG_MAP, kinds.DEPLOYMENT, kinds.DAEMON_SET}
+    assert bearing == {kinds.GATEWAY_CONFIG, kinds.DATAPLANE, kinds.SECRET, *owned}

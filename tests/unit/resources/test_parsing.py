@@ -91,6 +91,48 @@ def test_values_of_environment_variables_come_in_opaque() -> None:
     assert SECRET not in repr(variable)
 
 
+def workload(*env: Any, name: str = "stunner-daemon") -> Any:
+    containers = [{"name": "sidecar", "env": [{"name": "B", "value": "b"}]}, {"name": name, "env": list(env)}]
+    return {"replicas": 3, "template": {"spec": {"containers": containers}}}
+
+
+def test_of_a_workload_the_values_of_its_variables_come_in_opaque() -> None:
+    env = [
+        {"name": "STUNNER_NAME", "value": "edge"},
+        {"name": "STUNNER_ADDR", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "A", "value": "first"},
+        {"name": "A", "value": SECRET},
+        {"name": "C", "value": "c"},
+    ]
+    parsed = parse(kinds.DEPLOYMENT, {"metadata": {"name": "edge"}, "spec": workload(*env)}, opaque_key=b"k")
+    assert [(each.name, each.value) for each in parsed.variables] == [
+        ("A", Opaque.of(SECRET, key=b"k")),
+        ("C", Opaque.of("c", key=b"k")),
+    ]
+    assert SECRET not in repr(parsed)
+
+
+def test_what_is_told_of_a_workload_has_its_form() -> None:
+    parsed = parse(kinds.DAEMON_SET, {"metadata": {"name": "edge"}, "spec": workload({"name": "A", "value": SECRET})})
+    (container,) = kinds.DAEMON_SET.adapter.dump_python(parsed, by_alias=True)["spec"]["template"]["spec"]["containers"]
+    assert container == {"name": "stunner-daemon", "env": [{"name": "A", "value": str(Opaque.of(SECRET))}]}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        None, "text", 7, [], {}, {"template": 1}, {"template": {"spec": []}},
+        {"template": {"spec": {"containers": {}}}},
+        {"template": {"spec": {"containers": [None, 1, {"name": "stunner-daemon"}, {"env": 1}]}}},
+        workload(1, None, "text", {}, {"name": "A"}, {"name": 1, "value": "x"}, {"name": "A", "value": 1}),
+        workload({"name": "A", "value": "x"}, name="another"),
+    ],
+)  # fmt: skip
+def test_a_workload_of_any_shape_comes_in(spec: Any) -> None:
+    """Others may own it, and what we do not read is none of our business."""
+    assert parse(kinds.DEPLOYMENT, {"metadata": {"name": "edge"}, "spec": spec}).variables == ()
+
+
 def test_the_order_of_maps_does_not_show() -> None:
     one, other = namespace(labels={"a": "1", "b": "2"}), namespace(labels={"b": "2", "a": "1"})
     assert repr(one) == repr(other)

@@ -67,12 +67,19 @@ def test_each_type_tells_what_is_its_own(fact: Fact, expected: dict[str, Any]) -
     assert {name: event[name] for name in expected} == expected
 
 
+def workload_spec(*env: dict[str, Any]) -> dict[str, Any]:
+    containers = [{"name": "stunner-daemon", "env": list(env)}, {"name": "other", "env": list(env)}]
+    return {"template": {"spec": {"containers": containers}}}
+
+
 SECRET_BEARING: list[Applied] = [
     applied(kinds.SECRET, "a", type="Opaque", data={"password": BASE64, "type": "c3RhdGlj"}),
     applied(kinds.SECRET, "b", type="kubernetes.io/tls", data={"tls.crt": BASE64, "tls.key": BASE64}),
     applied(kinds.GATEWAY_CONFIG, "c", spec={"userName": SECRET, "password": SECRET, "sharedSecret": SECRET}),
     applied(kinds.DATAPLANE, "d", spec={"env": [{"name": "TOKEN", "value": SECRET}]}),
     applied(kinds.CONFIG_MAP, "e", data={"stunnerd.conf": SECRET, "other": SECRET}),
+    applied(kinds.DEPLOYMENT, "g", spec=workload_spec({"name": "TOKEN", "value": SECRET})),
+    applied(kinds.DAEMON_SET, "h", spec=workload_spec({"name": "TOKEN", "value": SECRET})),
     applied(
         kinds.GATEWAY_CONFIG, "f",
         meta={"annotations": {"kubectl.kubernetes.io/last-applied-configuration": SECRET}},

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stunnergw.errors import ApiError, Unreachable
+from stunnergw.projection.bodies import APPLIED
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import OWNED_BY, OWNER
-from stunnergw.sinks.applying import APPLIED
 from tests.unit.sinks.apiserver import SERVED, to
 from tests.unit.sinks.stage import EDGE, Lease, Stage, gateway, gateway_class, route
 
