@@ -1,8 +1,8 @@
 """Statuses of Gateways and their listeners (R4.1 to R4.6, R5.12 to R5.22).
 
-A status says what is, by the objects alone; that something is held shows elsewhere, since replicas and restarts must
-not differ in it. Listeners are judged on their own merits even where the class is broken, and addresses are given as
-ever, so that a DNS controller does not drop the name.
+A status says what is, by the objects and by what the API server said to ours; that something is held shows elsewhere,
+since replicas and restarts must not differ in it. Listeners are judged on their own merits even where the class is
+broken, and addresses are given as ever, so that a DNS controller does not drop the name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.errors import Unknown
 from stunnergw.projection.addresses import public_address
 from stunnergw.projection.annotations import TARGET_PORT, port_map
+from stunnergw.projection.answers import listener_not_programmed, not_programmed, unwritten
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import TRUE, UNKNOWN, positive
@@ -31,6 +32,7 @@ from stunnergw.settings import DataplaneMode
 
 if TYPE_CHECKING:
     from stunnergw.projection.addresses import PublicAddress
+    from stunnergw.projection.answers import Unwritten
     from stunnergw.projection.classes import ClassToday
     from stunnergw.projection.exposing import ServiceType
     from stunnergw.projection.listeners import ListenerRule
@@ -47,7 +49,8 @@ def gateway_status(db: Context, gateway: Key) -> Output[GatewayStatus]:
     """Work out the status of a Gateway.
 
     Raises:
-        Unknown: the class is missing: whose Gateway it is cannot be told.
+        Unknown: the class is missing: whose Gateway it is cannot be told; or an object of the Gateway is not written
+            yet.
     """
     found = db.get(GATEWAY, gateway)
     if found is None:
@@ -81,10 +84,15 @@ class _Seen(NamedTuple):
     held: bool
     waits: str
     """The unread certificate for which the document stays as it is; empty where none."""
+    unwritten: tuple[Unwritten, ...]
+    """What the API server did not take."""
+    reachable: bool
+    """Each listener that is served has an address; looked for only where something is not taken."""
 
 
 def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
     key, annotations = gateway.metadata.key, gateway.metadata.annotations
+    objects = unwritten(db, key)
     # Of an accepted class nothing is held, and the results are those that the outputs rest on.
     held = isinstance(today, Accepted)
     # While a certificate cannot be told there are no ports, which the listener says itself.
@@ -95,18 +103,21 @@ def _look(db: Context, gateway: Gateway, today: ClassToday) -> _Seen:
     if TARGET_PORT in annotations:
         names = frozenset(listener.name for listener in gateway.spec.listeners)
         ignored = (*port_map(annotations, TARGET_PORT, names).said(""), *ignored)
+    rules = listeners(db, key, held=held)
     return _Seen(
         gateway=gateway,
         key=key,
         generation=gateway.metadata.generation,
         today=today,
-        rules=listeners(db, key, held=held),
+        rules=rules,
         refused=gateway_refusal(db, key),
         ports=ports,
         kind=kind,
         notes=(*ignored, kind.note) if kind.note else ignored,
         held=held,
         waits=_waits(db, gateway, key),
+        unwritten=objects,
+        reachable=not objects or all(public_address(db, key, rule.name, held).value for rule in rules if rule.sound),
     )
 
 
@@ -171,6 +182,9 @@ def _not_programmed(seen: _Seen, programmed: tuple[Condition, ...]) -> Problem |
     if not any(rule.sound for rule in seen.rules):
         reasons = (f"{rule.name}: {rule.withheld.message}" for rule in seen.rules if rule.withheld)
         return Problem("Invalid", sentence("no listener can be served: data planes keep what they have", *reasons))
+    refused = not_programmed(seen.unwritten, reachable=seen.reachable)
+    if refused:
+        return refused
     if seen.waits:
         return Problem("Pending", f"{seen.waits}; data planes keep what they have")
     unusable = unusable_addresses(seen.gateway)
@@ -251,6 +265,9 @@ def _listener_not_programmed(seen: _Seen, rule: ListenerRule, address: PublicAdd
         return Problem("Pending", "waits for the GatewayClass to be accepted")
     if seen.refused:
         return Problem("Invalid", f"the Gateway is not accepted: {seen.refused.message}")
+    refused = listener_not_programmed(seen.unwritten)
+    if refused:
+        return refused
     if seen.waits:
         return Problem("Pending", f"the configuration waits: {seen.waits}")
     if rule.name in seen.ports.left_out:

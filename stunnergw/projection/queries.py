@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSp
 from stunnergw.errors import Unknown
 from stunnergw.projection.outputs import Undecided
 from stunnergw.resources.metadata import Key, KubernetesObject
-from stunnergw.store.store import Select, Versions
+from stunnergw.store.store import Select, Versions, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from stunnergw.events.types import Wrote
     from stunnergw.projection.engine import Engine
     from stunnergw.resources.kinds import Kind
     from stunnergw.settings import Decisions
@@ -112,6 +113,11 @@ class Context:
         """Return the served versions of a kind; empty where it is not served."""
         self.engine.note(Versions(kind))
         return self.engine.store.versions(kind)
+
+    def wrote(self, kind: Kind[Any], key: Key) -> Wrote | None:
+        """Return what came of the last write of an object of ours; None where none was tried."""
+        self.engine.note(Written(kind, key))
+        return self.engine.store.wrote(kind.name, key)
 
     def held(self, table: str, key: Hashable) -> Any:
         """Return what is held under a key, or None."""

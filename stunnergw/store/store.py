@@ -1,7 +1,8 @@
 """The store: what the events add up to.
 
 Only the projector folds events in, and never during a run, so that a projection sees a store that stands still.
-A fold says which *inputs* changed: an object read by key, an index read by value, the served versions of a kind.
+A fold says which *inputs* changed: an object read by key, an index read by value, the served versions of a kind, what
+came of writing an object.
 Objects of a kind stay invisible until the kind is listed, so that nothing is decided from a partial view.
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from stunnergw.events.types import Applied, Deleted, Listed, Started, Unavailable, Wrote
+from stunnergw.resources.kinds import OWNED_KINDS
 from stunnergw.resources.metadata import Key, KubernetesObject
 from stunnergw.store.indexes import INDEXES, Index
 
@@ -55,7 +58,25 @@ class Versions(NamedTuple):
         return f"served versions of {self.kind.name}"
 
 
-Input = Get | Select | Versions
+class Written(NamedTuple):
+    """The input that is what came of the last write of an object that we make."""
+
+    kind: Kind[Any]
+    key: Key
+    tag: str = "written"
+
+    def __str__(self) -> str:
+        return f"write of {self.kind.name} {self.key}"
+
+
+Input = Get | Select | Versions | Written
+
+
+_OWNED = MappingProxyType({kind.name: kind for kind in OWNED_KINDS})
+
+
+def _said(wrote: Wrote) -> tuple[str, str, str]:
+    return wrote.digest, wrote.outcome, wrote.message
 
 
 class Stored(NamedTuple):
@@ -151,11 +172,18 @@ class Store:
             case Unavailable(kind=kind, reason=reason):
                 self._tables[kind].unavailable = reason
             case Wrote(kind=name, key=key) as wrote:
-                self._wrote[name, key] = wrote
+                self._note(name, key, wrote, event.seq, dirty)
             case Started():
                 self._empty(event.seq, dirty)
             case _:
                 pass
+
+    def _note(self, name: str, key: Key, wrote: Wrote, seq: int, dirty: dict[Input, int]) -> None:
+        last = self._wrote.get((name, key))
+        self._wrote[name, key] = wrote
+        kind = _OWNED.get(name)
+        if kind is not None and (last is None or _said(last) != _said(wrote)):
+            dirty[Written(kind, key)] = seq
 
     def _put(self, kind: Kind[Any], stored: Stored, dirty: dict[Input, int]) -> None:
         table, key = self._tables[kind], stored.object.metadata.key
@@ -196,6 +224,7 @@ class Store:
             self._tables[kind] = _Table()
         for selection in self._selections.values():
             selection.clear()
+        dirty.update((Written(_OWNED[name], key), seq) for name, key in self._wrote if name in _OWNED)
         self._wrote.clear()
 
     def _all_dirty(self, kind: Kind[Any], seq: int, dirty: dict[Input, int]) -> None:

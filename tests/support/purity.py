@@ -47,7 +47,9 @@ _CHANCE = ("random", "randint", "randrange", "choice", "choices", "shuffle", "sa
 _SYSTEM = ("open", "stat", "listdir", "scandir", "getenv", "urandom", "getpid", "read", "write", "unlink", "system")
 _READERS = ("get", "select", "versions", "keys", "wrote")
 
-_MAY_READ = {getattr(Context, name).__code__ for name in ("get", "select", "versions")} | {Projection._plan.__code__}
+_MAY_READ = {getattr(Context, name).__code__ for name in ("get", "select", "versions", "wrote")} | {
+    Projection._plan.__code__
+}
 """The context, and the plan of what is wanted, which no query sees."""
 
 

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from stunnergw.events.types import Applied, Deleted, Fact, Listed, Started
+from stunnergw.projection.snapshots import OwnedSlot
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import ConfigVersion, DataplaneMode, Decisions, ReferenceGrants, UDPRoutePorts
+from tests.support.bench import Answer
 from tests.support.bodies import ANYTHING, BODIES, NAMES, NAMESPACES, Flavour
 from tests.support.drawing import below, pick
 from tests.support.objects import applied
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from tests.support.drawing import Draw
     from tests.support.objects import Body
 
-Run = list[Fact]
+Run = list[Fact | Answer]
 
 CLASS_KINDS = (kinds.GATEWAY_CLASS, kinds.GATEWAY_CONFIG, kinds.DATAPLANE)
 """Those whose absence breaks a class."""
@@ -120,13 +122,14 @@ def _likely(kind: Kind[Any]) -> int:
 
 
 @cache
-def changes(flavour: Flavour = ANYTHING) -> SearchStrategy[Fact]:
-    """Draw one change. Those that break and heal classes come often, since holding hangs on them."""
+def changes(flavour: Flavour = ANYTHING) -> SearchStrategy[Fact | Answer]:
+    """Draw one change. Those that break and heal classes come often, since holding hangs on them; answers, too."""
     each: list[SearchStrategy[Any]] = []
     for kind in kinds.TABLE:
         weight = 2 if kind in CLASS_KINDS else 1
         each += [applies(kind, flavour)] * (2 * weight) + [deletions(kind)] * weight
     each += [st.sampled_from(kinds.TABLE).flatmap(listings)]
+    each += [answers()] * 8
     return st.one_of(*each)
 
 
@@ -137,6 +140,31 @@ def _runs(flavour: Flavour, most: int) -> SearchStrategy[list[Run]]:
 
 _LATE = st.sets(st.sampled_from(kinds.TABLE), max_size=2)
 
+SLOTS = [
+    OwnedSlot(kind.kind, key)
+    for kind in kinds.OWNED_KINDS
+    for key in keys_of(kinds.GATEWAY_CLASS if kind is kinds.CONFIG_MAP else kinds.GATEWAY)
+]
+"""Where an owned object may belong."""
+
+_SLOTS = st.sampled_from(SLOTS)
+_OUTCOMES = st.sampled_from(["written", "written", "seen", "refused", "refused", "failed", "timeout"])
+_MESSAGES = st.sampled_from(["spec.ports[0]: no", "quota"])
+
+
+@st.composite
+def answers(draw: Draw, slot: OwnedSlot | None = None) -> Answer:
+    """Draw what the API server says to a write, if there was any, or that the object comes by the watch."""
+    outcome = draw(_OUTCOMES)
+    message = "" if outcome in ("written", "seen") else draw(_MESSAGES)
+    return Answer(slot or draw(_SLOTS), outcome, message)
+
+
+@st.composite
+def all_answers(draw: Draw) -> Run:
+    """Draw what the API server says to nearly all that may be wanted."""
+    return [draw(answers(slot)) for slot in SLOTS if draw(below(10))]
+
 
 @st.composite
 def histories(draw: Draw, flavour: Flavour = ANYTHING, *, most_runs: int = 6) -> list[Run]:
@@ -145,10 +173,12 @@ def histories(draw: Draw, flavour: Flavour = ANYTHING, *, most_runs: int = 6) ->
     late = draw(_LATE)
     first = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE if kind not in late]
     cut = draw(below(len(opening) + 1))
-    runs: list[Run] = [[*first, *opening[:cut]], opening[cut:]]
+    runs: list[Run] = [[*first, *opening[:cut]], [*opening[cut:]]]
     runs += draw(_runs(flavour, most_runs))
     listing = [Listed(kind=kind, versions=kind.versions[:1]) for kind in kinds.TABLE if kind in late]
     runs.insert(draw(st.integers(1, len(runs))), list(listing))
+    for _ in range(draw(below(3))):
+        runs.insert(draw(st.integers(2, len(runs))), draw(all_answers()))
     if draw(below(20)) == 0:
         runs.append([Started(run="again", version="0"), *first, *opening[:cut]])
     return [run for run in runs if run]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stunnergw.events.types import Listed
+from stunnergw.events.types import Listed, Wrote
 from stunnergw.projection.engine import MARK_AT_ONCE, ImpureQuery, Root
 from stunnergw.projection.outputs import Undecided
 from stunnergw.resources import kinds
 from stunnergw.store import indexes
 from tests.support.objects import gateway
-from tests.unit.projection.machine import Machine, say, value
+from tests.unit.projection.machine import Machine, key, say, value
 
 if TYPE_CHECKING:
     from stunnergw.projection.queries import Context
@@ -70,6 +71,26 @@ def test_served_versions_are_an_input() -> None:
     machine.want(served)
     assert machine.run() == {"served": ("v1",)}
     assert machine.run(Listed(kind=kinds.GATEWAY, versions=("v1beta1",))) == {"served": ("v1beta1",)}
+
+
+def test_what_came_of_a_write_is_an_input() -> None:
+    machine = Machine()
+
+    def outcome(db: Context) -> str:
+        last = db.wrote(kinds.SERVICE, key("edge"))
+        return last.outcome if last else "none"
+
+    asked = machine.query("outcome")(outcome)
+    machine.want(asked)
+    assert machine.run() == {"outcome": "none"}
+    told = Wrote(kind="Service", key=key("edge"), digest="d", snapshot=1, outcome="refused")
+    assert machine.run(told) == {"outcome": "refused"}
+    assert machine.inputs(asked) == ["write of Service edge"]
+    machine.run(replace(told, snapshot=2))
+    assert machine.counts == {}
+    machine.unwant(asked)
+    machine.run()
+    assert machine.engine.reads == 0
 
 
 def test_a_held_entry_that_goes_leaves_nothing() -> None:

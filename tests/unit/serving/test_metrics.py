@@ -182,7 +182,7 @@ class Bench:
         self.log = EventLog(clock=lambda: 0)
         self.instruments = Instruments()
         store = Store(table=kinds.TABLE)
-        self.projection = Projection(store=store, settings=Decisions(), on_failure=lambda *_: None)
+        self.projection = Projection(store=store, settings=Decisions(standalone=True), on_failure=lambda *_: None)
         self.projector = Projector(
             log=self.log,
             store=store,

@@ -13,7 +13,7 @@ from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP, Key
 from stunnergw.resources.parsing import parse
 from stunnergw.store import indexes
 from stunnergw.store.indexes import GatewayItem
-from stunnergw.store.store import Get, Input, Select, Store, Versions
+from stunnergw.store.store import Get, Input, Select, Store, Versions, Written
 
 if TYPE_CHECKING:
     from stunnergw.resources.kinds import Kind
@@ -200,7 +200,27 @@ def test_an_unavailable_kind_keeps_its_objects_until_the_next_list() -> None:
     assert folding.store.unavailable() == {}
 
 
-def test_writes_are_remembered_and_dirty_nothing() -> None:
+def wrote(kind: str = "Service", digest: str = "d", outcome: str = "refused", **more: Any) -> Wrote:
+    return Wrote(kind=kind, key=EDGE, digest=digest, outcome=outcome, **{"snapshot": 1, **more})
+
+
+@pytest.mark.parametrize("kind", kinds.OWNED_KINDS)
+def test_what_came_of_writing_an_object_of_ours_is_an_input(kind: Kind[Any]) -> None:
+    folding = Folding()
+    assert folding.fold(wrote(kind.name)) == {Written(kind, EDGE): 1}
+    assert folding.fold(wrote(kind.name, snapshot=2)) == {}
+    assert folding.fold(wrote(kind.name, digest="e")) == {Written(kind, EDGE): 3}
+    assert folding.fold(wrote(kind.name, digest="e", outcome="written")) == {Written(kind, EDGE): 4}
+    assert folding.fold(wrote(kind.name, digest="e", outcome="written", message="m")) == {Written(kind, EDGE): 5}
+    assert folding.fold(Started(run="r", version="0")) == {Written(kind, EDGE): 6}
+    assert folding.store.wrote(kind.name, EDGE) is None
+
+
+def test_a_write_and_its_object_are_two_inputs() -> None:
+    assert len({Written(kinds.SERVICE, EDGE), Get(kinds.SERVICE, EDGE), Versions(kinds.SERVICE)}) == 3
+
+
+def test_writes_of_statuses_are_remembered_and_dirty_nothing() -> None:
     folding = Folding()
     first, second = (Wrote(kind="Gateway", key=EDGE, digest=digest, snapshot=1, outcome="written") for digest in "ab")
     assert folding.fold(first, second) == {}
@@ -282,6 +302,7 @@ def test_inputs_are_named_for_people() -> None:
     assert str(by_class("turn")) == "gateways by class turn"
     assert str(Select(indexes.ALL_NODES, "")) == "all nodes"
     assert str(Versions(kinds.UDP_ROUTE)) == "served versions of UDPRoute"
+    assert str(Written(kinds.SERVICE, EDGE)) == "write of Service media/edge"
 
 
 # Any order ----------------------------------------------------------------------------------------------------

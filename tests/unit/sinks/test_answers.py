@@ -1,0 +1,189 @@
+"""A Gateway's status and what the API server says to its objects: told, healed, and the same after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stunnergw.errors import ApiError, Unreachable
+from stunnergw.projection.outputs import Undecided, Want
+from stunnergw.projection.snapshots import StatusSlot
+from stunnergw.resources import kinds
+from stunnergw.resources.metadata import OWNED_BY, OWNER
+from tests.unit.sinks.apiserver import to
+from tests.unit.sinks.stage import EDGE, Lease, Stage, gateway
+
+if TYPE_CHECKING:
+    from tests.unit.sinks.apiserver import Body
+    from tests.unit.sinks.stage import Life
+
+pytestmark = pytest.mark.looptime
+
+NO_RANGE = (
+    'Service "edge" is invalid: spec.ports[0].nodePort: Invalid value: 1234: provided port is not in the valid range'
+)
+GATEWAY_STATUS = "PATCH Gateway media/edge/status"
+
+
+def refusal(message: str = NO_RANGE) -> ApiError:
+    return ApiError(422, reason="Invalid", message=message)
+
+
+def programmed(stage: Stage, name: str = "edge") -> Body:
+    conditions = stage.server.get(kinds.GATEWAY, name)["status"]["conditions"]
+    (found,) = [condition for condition in conditions if condition["type"] == "Programmed"]
+    return found  # type: ignore[no-any-return]
+
+
+def status(life: Life) -> Any:
+    snapshot = life.projector.latest
+    assert snapshot is not None
+    return snapshot.statuses[StatusSlot(kinds.GATEWAY, EDGE)]
+
+
+def odd_port(annotation: str | None) -> Body:
+    return gateway("edge", annotations={"stunner.l7mp.io/nodeport": annotation} if annotation else {})
+
+
+async def test_a_status_is_written_after_the_objects_and_once() -> None:
+    stage = Stage()
+    async with stage.running() as life:
+        await life.idle()
+    assert stage.server.writes.count(GATEWAY_STATUS) == 1
+    assert stage.server.writes.index(GATEWAY_STATUS) > stage.server.writes.index("PATCH Service media/edge")
+    assert stage.server.writes.index(GATEWAY_STATUS) > stage.server.writes.index("PATCH Deployment media/edge")
+
+
+async def test_a_refusal_is_told_to_its_gateway_alone_and_heals() -> None:
+    stage = Stage()
+    stage.server.put(kinds.GATEWAY, odd_port('{"udp": 1234}'))
+    stage.server.put(kinds.GATEWAY, gateway("second"))
+    stage.server.refuse(refusal(), fits=lambda request: request.path.endswith("/services/edge"))
+    async with stage.running() as life:
+        await life.idle()
+        told = programmed(stage)
+        assert (told["status"], told["reason"]) == ("False", "AddressNotAssigned")
+        assert NO_RANGE in told["message"]
+        assert "could not be written" not in programmed(stage, "second")["message"]
+        stage.server.forget_requests()
+        await asyncio.sleep(3600)
+        assert "PATCH Service media/edge" in stage.server.writes
+        assert GATEWAY_STATUS not in stage.server.writes
+        stage.server.relent()
+        stage.server.put(kinds.GATEWAY, odd_port(None))
+        await life.idle()
+        assert "could not be written" not in programmed(stage)["message"]
+
+
+async def test_a_restart_leaves_a_refused_gateway_untouched_until_it_is_refused_again() -> None:
+    stage = Stage()
+    stage.server.refuse(refusal(), fits=to(kinds.SERVICE))
+    await stage.once()
+    before, lease = stage.server.get(kinds.GATEWAY, "edge"), Lease(leading=False)
+    async with stage.running(lease=lease) as life:
+        await asyncio.sleep(60)
+        assert isinstance(status(life), Undecided)
+        assert stage.server.requests == []
+        lease.set(leading=True)
+        await life.idle()
+        assert isinstance(status(life), Want)
+        assert [fact.outcome for fact in life.wrote] == ["refused"]
+        await asyncio.sleep(3600)
+    assert stage.server.get(kinds.GATEWAY, "edge") == before
+    assert set(stage.server.writes) == {"PATCH Service media/edge"}
+
+
+async def test_while_a_write_hangs_the_status_waits() -> None:
+    """Nothing is said before the API server has said something."""
+    stage, lease = Stage(), Lease()
+    lease.lasts = 4.0
+    async with stage.running(lease=lease) as life:
+        await asyncio.sleep(30)
+        assert "status" not in stage.server.get(kinds.GATEWAY, "edge")
+        lease.lasts = 10.0
+        await life.idle()
+        assert programmed(stage)["status"] == "False"
+
+
+async def test_an_api_server_that_does_not_answer_is_an_answer() -> None:
+    error = Unreachable("the API server did not answer")
+    error.__cause__ = TimeoutError()
+    stage = Stage()
+    stage.server.refuse(error, fits=to(kinds.DEPLOYMENT))
+    async with stage.running() as life:
+        await life.idle()
+        assert programmed(stage)["message"].startswith(
+            "Deployment media/edge could not be written as wanted: the API server did not answer; it is tried again"
+        )
+        stage.server.relent()
+        await asyncio.sleep(400)
+        assert "Deployment" not in programmed(stage)["message"]
+
+
+def _other_port(body: Body) -> None:
+    body["spec"]["listeners"][0]["port"] = 3479
+
+
+async def test_an_update_that_is_refused_leaves_the_last_one_and_says_so() -> None:
+    stage = Stage()
+    await stage.once()
+    stage.server.refuse(refusal(), fits=to(kinds.SERVICE))
+    async with stage.running() as life:
+        await life.idle()
+        stage.server.edit(kinds.GATEWAY, "edge", _other_port)
+        await life.idle()
+        assert stage.server.get(kinds.SERVICE, "edge")["spec"]["ports"][0]["port"] == 3478
+        assert programmed(stage)["message"].endswith("; the last accepted one stays")
+        assert programmed(stage)["observedGeneration"] == 2
+
+
+async def test_a_deployment_that_is_not_ours_is_named_with_the_remedy() -> None:
+    stage = Stage()
+    theirs = {"metadata": {"name": "edge", "namespace": "media"}, "spec": {"selector": {}, "template": {}}}
+    stage.server.put(kinds.DEPLOYMENT, theirs)
+    async with stage.running() as life:
+        await life.idle()
+        assert programmed(stage)["reason"] == "NoResources"
+        assert programmed(stage)["message"] == (
+            "Deployment media/edge is not ours and is left alone: delete it, or let us have it by the label "
+            f"{OWNED_BY}: {OWNER}"
+        )
+        stage.server.delete(kinds.DEPLOYMENT, "edge")
+        await asyncio.sleep(400)
+        assert "is not ours" not in programmed(stage)["message"]
+
+
+async def test_a_secret_in_a_refusal_reaches_no_status() -> None:
+    stage = Stage()
+    env = [{"name": "TOKEN", "value": "to<ken"}]
+    stage.server.put(kinds.DATAPLANE, {"metadata": {"name": "default"}, "spec": {"env": env}})
+    said = r'env[0]: Invalid value: {"name":"TOKEN","value":"to\u003cken"}: to<ken is not good'
+    stage.server.refuse(refusal(said), fits=to(kinds.DEPLOYMENT))
+    async with stage.running() as life:
+        await life.idle()
+        message = programmed(stage)["message"]
+        assert 'env[0]: Invalid value: {"name":"TOKEN","value":"…"}: … is not good' in message
+        assert "ken" not in message.replace("TOKEN", "")
+
+
+async def test_a_follower_has_its_statuses_from_what_the_leader_wrote() -> None:
+    stage, lease = Stage(), Lease(leading=False)
+    async with stage.running(lease=lease) as follower:
+        await asyncio.sleep(1)
+        assert isinstance(status(follower), Undecided)
+        log = stage.server.log
+        async with stage.running() as leader:
+            await leader.idle()
+        stage.server.log = log
+        stage.server.requests.clear()
+        # The watch of the follower brings what the leader wrote.
+        assert log is not None
+        log.append(stage.server.listing(), source="watch")
+        await asyncio.sleep(1)
+        assert isinstance(status(follower), Want)
+        lease.set(leading=True)
+        await follower.idle()
+        assert follower.wrote == []
+    assert stage.server.writes == []
