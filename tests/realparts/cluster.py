@@ -195,6 +195,8 @@ class Cluster:
             f"--tls-private-key-file={self.folder / 'server.key'}",
             f"--client-ca-file={self.ca}",
             "--authorization-mode=RBAC",
+            # OpenShift has it: who sets an owner needs rights to it.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
             # It refuses pods until somebody made the accounts of their namespace; there may be nobody.
             "--disable-admission-plugins=ServiceAccount",
             "--service-account-issuer=https://kubernetes.default.svc",
