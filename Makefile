@@ -1,8 +1,10 @@
 # Thin: each word is one command. `make demo` and `make test` are the README's two commands.
 
 IMG ?= localhost/stunnergw:latest
+MODE ?= managed
+NAME = stunner-gateway-operator-controller-manager
 
-.PHONY: help demo test install uninstall deploy undeploy podman-build podman-push
+.PHONY: help demo test install uninstall deploy undeploy deploy/local podman-build podman-push
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile
@@ -14,19 +16,22 @@ test:                ## the tests
 	@bash -euc "$$(python3 tests/house/fences.py README.md test)"
 
 install:             ## our CRDs, into the cluster that kubectl points to
-	kubectl apply --server-side -f deploy/crds
+	kubectl apply --server-side -k deploy/crds
 
 uninstall:           ## take our CRDs out again, and with them every object of their kinds
-	kubectl delete --ignore-not-found -f deploy/crds
+	kubectl delete --ignore-not-found -k deploy/crds
 
-deploy: deploy/default    ## the operator
-	kubectl apply --server-side -f deploy/default
+deploy: deploy/local ## the operator: IMG=<my-image> make deploy; MODE=legacy for legacy mode
+	kubectl apply --server-side -k deploy/local
 
-undeploy: deploy/default  ## take the operator out again
-	kubectl delete --ignore-not-found -f deploy/default
+undeploy: deploy/local ## take the operator out again; CRDs, and all that was made with them, stay
+	kubectl delete --ignore-not-found -k deploy/local
 
-deploy/default:
-	@echo 'deploy/default is not there yet: there are no manifests of the operator to apply' >&2; exit 1
+# Not in the repository: deploy/managed or deploy/legacy, with your image.
+deploy/local:
+	@mkdir -p $@
+	@printf '%s\n' 'resources: [../$(MODE)]' 'patches:' '- target: {kind: Deployment, name: $(NAME)}' '  patch: |-' \
+	    '    - {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "$(IMG)"}' > $@/kustomization.yaml
 
 podman-build:        ## the image: IMG=<my-image> make podman-build
 	podman build --tag $(IMG) .

@@ -79,6 +79,15 @@ spec:
     spec: {containers: [{name: stunner-daemon, image: example.org/stunnerd}]}
 """
 
+THEIRS = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: stunnerd-config
+  labels: {stunner.l7mp.io/owned-by: stunner}
+  annotations: {stunner.l7mp.io/related-gateway-name: /turn}
+"""
+
 LOBBY = """
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -232,6 +241,25 @@ async def test_legacy_mode_has_the_rights_that_it_needs_and_no_others(scene: Sce
     async with scene.operating(*flags, "--disable-endpontslice-controller") as operator:
         await scene.settled(operator)
     await judge(scene, deployer, "legacy")
+
+
+@pytest.mark.timeout(180)
+async def test_a_config_map_of_others_is_ours_once_it_was_deleted(scene: Scene, deployer: Deployer) -> None:
+    # The API server lets nobody give an object another owner who may not delete it.
+    await scene.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stunner"}})
+    await deployer.apply("legacy")
+    await install(scene.api, scene.namespace, text="---".join([INSTALLATION, THEIRS]))
+    theirs = named("ConfigMap", scene.namespace, "stunnerd-config")
+
+    async def refused() -> bool:
+        return any(status(event) == 403 and event["objectRef"]["resource"] == "configmaps" for event in scene.asked())
+
+    async with scene.operating(*await flags_of(deployer, "legacy")):
+        await wait_for(refused, deadline=30, what="the API server's refusal")
+        assert "data" not in await scene.api.get(theirs)
+        await scene.api.delete(theirs)
+        await scene.until("our own", there=[theirs])
+        await scene.written_by_us(theirs)
 
 
 async def other_workloads(scene: Scene) -> None:

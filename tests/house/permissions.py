@@ -141,26 +141,27 @@ REASONS = MappingProxyType(
 _HEAD = (
     "# Permissions",
     "<!-- Made by tests/house/permissions.py from deploy/ and the reasons there. -->",
-    "What the operator may do in a cluster, and why: all that stands in the roles of `deploy/`, and it does use all of "
-    "it. It asks as the service account `stunner-gateway-operator-controller-manager`, and "
-    "`kubectl auth can-i --list --as=system:serviceaccount:stunner-gateway-operator-system:"
-    "stunner-gateway-operator-controller-manager` shows the same.",
-    "It has no right to pods (no `exec`, no logs), to write Secrets, to write GatewayConfigs, Gateways or routes (their "
-    "status apart), or to anything of RBAC. Objects are deleted one by one, never as a collection.",
+    "What the operator may do in a cluster, and why: all that stands in the roles of `deploy/`, and it does use all "
+    "of it. It asks as the service account `stunner-gateway-operator-controller-manager` of the namespace "
+    "`stunner-gateway-operator-system`; `kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:NAME` shows "
+    "the same.",
+    "It has no right to pods (no `exec`, no logs), to write Secrets, to write GatewayConfigs, Gateways or routes "
+    "(their status apart), or to anything of RBAC. Objects are deleted one by one, never as a collection.",
     "Two rights weigh more than they look. **Secrets**: a Gateway or GatewayConfig may name one in any namespace, so "
-    "all can be read; the data of those that are named is read, and no other. **Deployments and DaemonSets**, in managed "
-    "mode: a data plane runs beside its Gateway, so they can be written in any namespace; whoever writes Dataplanes "
-    "decides what runs there.",
+    "all can be read; the data of those that are named is read, and no other. **Deployments and DaemonSets**, in "
+    "managed mode: a data plane runs beside its Gateway, so they can be written in any namespace; whoever writes "
+    "Dataplanes decides what runs there.",
 )
 
 _TAIL = (
     "## Without them",
-    "A right that is taken away is missed aloud: the log names the verb and the kind, `/readyz?verbose` what cannot be "
-    "read, statuses what could not be found out, and what runs is left as it is.",
+    "A right that is taken away is missed aloud: the log names the verb and the kind. What is known stays, and what "
+    "runs is left as it is; but a replica that starts without the right to list a kind does not become ready, and "
+    "`/readyz?verbose` says why.",
     "Owner references are set without `blockOwnerDeletion`, so clusters that enforce the permissions of owner "
-    "references (OpenShift does) ask for no right to `finalizers`. They do ask for the right to delete an existing object whose "
-    "owner changes: in legacy mode that concerns a ConfigMap that was there before. Delete it once; data planes keep "
-    "what they have until it is back.",
+    "references (OpenShift does) ask for no right to `finalizers`. They do ask for the right to delete an existing "
+    "object whose owner changes: in legacy mode that concerns a ConfigMap that was there before. Delete it once; data "
+    "planes keep what they have until it is back.",
 )
 
 

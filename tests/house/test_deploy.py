@@ -5,7 +5,10 @@ How a real API server takes it is for tests/cluster/test_deploy.py.
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from stunnergw.kube.lease import DEFAULT_NAME
 from stunnergw.resources.metadata import GATEWAY_GROUP
 from stunnergw.settings import DISCOVERY_SERVICE, DataplaneMode, Settings
 from tests.house import permissions
+from tests.house.fences import blocks
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -174,6 +178,63 @@ def test_only_tmp_can_be_written(operator: dict[str, Any], manager: dict[str, An
 def test_a_pod_that_waits_for_the_api_server_is_left_alone(manager: dict[str, Any]) -> None:
     paths = {name: manager[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
     assert paths == {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+
+
+PODMAN = """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/asked"
+"""
+
+
+def test_make_builds_and_pushes_the_image_as_the_document_says(tmp_path: Path) -> None:
+    podman = tmp_path / "podman"
+    podman.write_text(PODMAN, "utf-8")
+    podman.chmod(0o755)
+    (block,) = [each for each in blocks(ROOT / "docs" / "install.md") if each.marker == ("runs", "container")]
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", block.text], cwd=ROOT, env=environment, check=True, capture_output=True)
+    image = "registry.example.org/stunnergw:1"
+    assert (tmp_path / "asked").read_text("utf-8").splitlines() == [f"build --tag {image} .", f"push {image}"]
+
+
+WRITES_TOLD = """
+import os, sys
+
+def note(event, arguments):
+    if event == "open":
+        path, _, flags = arguments
+        if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            os.write(log, f"{path}\\n".encode())
+    elif event in ("os.mkdir", "os.rename", "os.remove", "os.symlink", "sqlite3.connect"):
+        os.write(log, f"{event} {arguments[0]}\\n".encode())
+
+log = os.open(os.environ["WRITES"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+sys.addaudithook(note)
+"""
+
+
+def test_a_run_writes_nothing_that_a_read_only_root_would_refuse(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WRITES_TOLD, "utf-8")
+    told = tmp_path / "writes"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "WRITES": str(told), "PYTHONDONTWRITEBYTECODE": "1"}
+    addresses = [f"--{name}-address=127.0.0.1:0" for name in ("config-discovery", "inspection")]
+    addresses += [f"--{name}-bind-address=127.0.0.1:0" for name in ("health-probe", "metrics")]
+    manifests = ROOT / "stunnergw" / "examples" / "media-server"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stunnergw", "run", "--manifests", str(manifests), *addresses],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("stunnergw is ready")
+        finally:
+            process.terminate()
+    written = told.read_text("utf-8").splitlines()
+    assert [path for path in written if not path.startswith(("/tmp/", "/dev/null"))] == []
 
 
 # Rights -----------------------------------------------------------------------------------------------

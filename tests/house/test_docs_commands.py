@@ -35,6 +35,8 @@ LIMIT = 60  # seconds, for the blocks of one document
 STANDS_FOR: dict[tuple[str, str], str] = {
     ("README.md", "stunnerd"): "tests/dataplane/test_real_stunnerd.py",
     ("docs/standalone.md", "stunnerd"): "tests/examples/test_loopback.py",
+    ("docs/install.md", "cluster"): "tests/cluster/test_install.py",
+    ("docs/install.md", "container"): "tests/house/test_deploy.py",
 }
 
 
