@@ -203,19 +203,28 @@ def note(event, arguments):
     if event == "open":
         path, _, flags = arguments
         if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            os.write(log, f"{path}\\n".encode())
+            path == os.environ["WRITES"] or os.write(log, f"{path}\\n".encode())
     elif event in ("os.mkdir", "os.rename", "os.remove", "os.symlink", "sqlite3.connect"):
         os.write(log, f"{event} {arguments[0]}\\n".encode())
 
 log = os.open(os.environ["WRITES"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 sys.addaudithook(note)
+open(os.environ["WRITES"], "a").write("begun\\n")
 """
 
 
 def test_a_run_writes_nothing_that_a_read_only_root_would_refuse(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(WRITES_TOLD, "utf-8")
-    told = tmp_path / "writes"
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "WRITES": str(told), "PYTHONDONTWRITEBYTECODE": "1"}
+    told, temporary = tmp_path / "writes", tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "WRITES": str(told),
+        "TMPDIR": str(temporary),
+        # The image has its bytecode; where it cannot be written, Python goes on without.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     addresses = [f"--{name}-address=127.0.0.1:0" for name in ("config-discovery", "inspection")]
     addresses += [f"--{name}-bind-address=127.0.0.1:0" for name in ("health-probe", "metrics")]
     manifests = ROOT / "stunnergw" / "examples" / "media-server"
@@ -234,7 +243,8 @@ def test_a_run_writes_nothing_that_a_read_only_root_would_refuse(tmp_path: Path)
         finally:
             process.terminate()
     written = told.read_text("utf-8").splitlines()
-    assert [path for path in written if not path.startswith(("/tmp/", "/dev/null"))] == []
+    assert written.pop(0) == "begun"
+    assert [path for path in written if not path.startswith((f"{temporary}/", "/dev/null"))] == []
 
 
 # Rights -----------------------------------------------------------------------------------------------
