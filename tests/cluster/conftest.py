@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.deploying import Deployer
 from tests.realparts.cluster import running
 from tests.realparts.programs import program
 
@@ -107,3 +108,11 @@ async def namespace(api: Api, request: pytest.FixtureRequest) -> str:
 def kubectl(cluster: Cluster, tmp_path: Path) -> Kubectl:
     """kubectl, as the admin."""
     return cluster.kubectl(tmp_path / "kubectl")
+
+
+@pytest.fixture
+async def deployer(kubectl: Kubectl, api: Api) -> AsyncIterator[Deployer]:
+    """Applies folders of deploy/; what it applied goes when the test ends, CRDs excepted."""
+    made = Deployer(kubectl, api)
+    yield made
+    await made.tidy()

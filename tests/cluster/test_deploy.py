@@ -17,7 +17,6 @@ from tests.realparts.manifests import Ref, objects_in
 from tests.realparts.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.realparts.api import Api
@@ -76,13 +75,6 @@ subjects:
   namespace: stunner-gateway-operator-system
 """
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
-
-
-@pytest.fixture
-async def deployer(kubectl: Kubectl, api: Api) -> AsyncIterator[Deployer]:
-    made = Deployer(kubectl, api)
-    yield made
-    await made.tidy()
 
 
 @pytest.fixture

@@ -23,12 +23,11 @@ from tests.realparts.manifests import Ref
 from tests.realparts.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
     from tests.realparts.api import Api
     from tests.realparts.cluster import Cluster
-    from tests.realparts.kubectl import Kubectl
     from tests.realparts.manifests import Object
 
 LEASES = f"--leader-election-namespace={NAMESPACE}"
@@ -96,13 +95,6 @@ spec:
   gatewayClassName: turn
   listeners: [{name: udp, protocol: TURN-UDP, port: 3479}]
 """
-
-
-@pytest.fixture
-async def deployer(kubectl: Kubectl, api: Api) -> AsyncIterator[Deployer]:
-    made = Deployer(kubectl, api)
-    yield made
-    await made.tidy()
 
 
 class Scene:
@@ -219,12 +211,7 @@ async def test_managed_mode_has_the_rights_that_it_needs_and_no_others(scene: Sc
     flags = [*await flags_of(deployer, "managed"), *MANAGED]
     workloads = [WORKLOAD.replace("KIND", kind) for kind in ("Deployment", "DaemonSet")]
     await install(scene.api, scene.namespace, text="---".join([INSTALLATION, MORE, BEFORE, *workloads]))
-    async with scene.operating(*flags) as operator:
-        await scene.settled(operator)
-        await other_workloads(scene)
-        await what_both_modes_do(scene)
-    async with scene.operating(*flags, "--disable-endpontslice-controller") as operator:
-        await scene.settled(operator)
+    await work_through(scene, flags, other_workloads, what_both_modes_do)
     await judge(scene, deployer, "managed")
 
 
@@ -234,13 +221,18 @@ async def test_legacy_mode_has_the_rights_that_it_needs_and_no_others(scene: Sce
     await deployer.apply("legacy")
     flags = await flags_of(deployer, "legacy")
     await install(scene.api, scene.namespace, text="---".join([INSTALLATION, MORE, BEFORE]))
+    await work_through(scene, flags, a_config_map_that_is_there, what_both_modes_do)
+    await judge(scene, deployer, "legacy")
+
+
+async def work_through(scene: Scene, flags: Sequence[str], *acts: Callable[[Scene], Awaitable[None]]) -> None:
+    """Run the operator while something happens, and again where it reads Endpoints instead of EndpointSlices."""
     async with scene.operating(*flags) as operator:
         await scene.settled(operator)
-        await a_config_map_that_is_there(scene)
-        await what_both_modes_do(scene)
+        for act in acts:
+            await act(scene)
     async with scene.operating(*flags, "--disable-endpontslice-controller") as operator:
         await scene.settled(operator)
-    await judge(scene, deployer, "legacy")
 
 
 @pytest.mark.timeout(180)
