@@ -51,7 +51,8 @@ def announce(operator: Operator) -> None:
         latest = operator.projector.latest
         legacy = operator.settings.decisions.dataplane_mode is DataplaneMode.LEGACY
         if latest is not None:
-            _print(rows(latest, legacy=legacy, address=addresses.get(CONFIG_DISCOVERY)), legacy=legacy)
+            found = rows(latest, legacy=legacy, address=addresses.get(CONFIG_DISCOVERY))
+            _print(found, legacy=legacy, where="manifests" if operator.settings.manifests else "cluster")
 
 
 def rows(snapshot: Snapshot, *, legacy: bool, address: Address | None) -> list[Row]:
@@ -102,10 +103,10 @@ def _url(key: Key, legacy: bool, address: Address | None) -> str:
     return f"http://{reachable}/config?{'class' if legacy else 'gateway'}={quote(str(key))}"
 
 
-def _print(found: list[Row], *, legacy: bool) -> None:
+def _print(found: list[Row], *, legacy: bool, where: str) -> None:
     kind = "GatewayClass" if legacy else "Gateway"
     if not found:
-        print(f"No {kind} of ours is in the manifests.", flush=True)
+        print(f"No {kind} of ours is in the {where}.", flush=True)
         return
     table = Table(box=None, pad_edge=False, show_edge=False)
     for title in (kind, "State", "Public address", "Config"):

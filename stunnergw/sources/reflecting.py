@@ -26,7 +26,7 @@ from stunnergw.resources.kinds import CUSTOM_RESOURCE_DEFINITION
 from stunnergw.sources.backing_off import Backoff
 from stunnergw.sources.decoding import Bookmark, Changed, Decoder, Gone, LeftOut
 from stunnergw.sources.listing import accept, pages, selection
-from stunnergw.sources.refusals import because, undiscovered
+from stunnergw.sources.refusals import because, qualified, undiscovered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +166,9 @@ class Reflector:
                 return versions[0]
             else:
                 self._resource_version = ""
-                self._append_all(self._listed(versions))
+                if facts := self._listed(versions):
+                    self._append_all(facts)
+                    self._warn_if_missing(versions)
                 self._failed.succeeded()
             await self._offer.change()
 
@@ -322,6 +324,13 @@ class Reflector:
             self._complaints.recovers(self.kind)
         self._told, self._unavailable = versions, ""
         return [Listed(kind=self.kind, versions=versions)]
+
+    def _warn_if_missing(self, versions: tuple[str, ...]) -> None:
+        if self.kind.needed and not versions:
+            log.warning(
+                "a kind that is needed is not installed: without it nothing is served; install its CRD",
+                crd=qualified(self.kind),
+            )
 
     def _say_unavailable(self, error: NotFoundOut, *, reason: str) -> None:
         if self._unavailable == reason:

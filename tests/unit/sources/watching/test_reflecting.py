@@ -20,6 +20,7 @@ from stunnergw.resources.kinds import (
     GATEWAY_CONFIG,
     NAMESPACE,
     NODE,
+    REFERENCE_GRANT,
     SERVICE,
 )
 from stunnergw.sources.reflecting import GRACE, SILENCE, WATCH_FOR
@@ -154,6 +155,17 @@ async def test_an_object_that_does_not_fit_is_left_out_and_said_once(stage: Stag
         "Gateway media/bad: spec.gatewayClassName: input should be a valid string",
         "Gateway media/good: spec.gatewayClassName: input should be a valid string",
     ]
+
+
+async def test_a_kind_that_is_needed_and_not_installed_is_said_once(stage: Stage) -> None:
+    stage.server.withdraw(GATEWAY)
+    stage.server.withdraw(REFERENCE_GRANT)
+    with capture_logs() as logs:
+        async with stage.running(synced=False) as source:
+            await stage.until(lambda: source.synced)
+            await stage.settle(60)
+    said = [entry["crd"] for entry in logs if "not installed" in entry["event"]]
+    assert said == ["gateways.gateway.networking.k8s.io"]
 
 
 async def test_a_wrong_value_of_a_kind_with_secrets_is_not_quoted(stage: Stage) -> None:
