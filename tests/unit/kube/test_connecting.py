@@ -43,6 +43,7 @@ async def test_a_client_certificate_in_files_beside_the_kubeconfig(folder: Folde
     connection = await connect(str(config), environ={})
     configuration = connection.configuration
     assert (configuration.host, connection.namespace, connection.token) == (HOST, "turn", None)
+    assert not connection.in_cluster
     assert configuration.cert_file == str(folder.path / "client.crt")
     assert configuration.ssl_ca_cert == str(folder.path / "ca.crt")
     await connection.renew()  # nothing to renew: it ends
@@ -196,6 +197,7 @@ async def test_a_pod_has_its_service_account(folder: Folder) -> None:
     (folder.path / "namespace").write_text("turn\n")
     connection = await connect(None, environ=POD, service_account=folder.path)
     assert (connection.configuration.host, connection.namespace) == ("https://192.0.2.9:443", "turn")
+    assert connection.in_cluster
     assert await header_of(connection) == "Bearer first"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from stunnergw.errors import ApiError, Unreachable
 from stunnergw.kube.lease import (
@@ -323,18 +324,18 @@ async def test_what_is_no_lease_is_not_taken_for_one(world: World, answer: bytes
     assert "is there a proxy in between?" in str(one.failure)
 
 
-async def test_the_same_complaint_is_logged_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_same_complaint_is_logged_once(world: World) -> None:
     world.server.failure = Unreachable("no answer")
-    async with world.running("one"):
-        await asyncio.sleep(60)
-        world.server.failure = Unreachable("another reason")
-        await asyncio.sleep(60)
-        world.server.failure = None
-        await asyncio.sleep(60)
-    out = capsys.readouterr().out
-    assert out.count("no answer") == 1
-    assert out.count("another reason") == 1
-    assert out.count("can be asked for again") == 1
+    with capture_logs() as logs:
+        async with world.running("one"):
+            await asyncio.sleep(60)
+            world.server.failure = Unreachable("another reason")
+            await asyncio.sleep(60)
+            world.server.failure = None
+            await asyncio.sleep(60)
+    complaints = [line["problem"] for line in logs if line["event"] == "the lease could not be asked for"]
+    assert complaints == [f"cannot ask for the lease system/lease: {why}" for why in ("no answer", "another reason")]
+    assert [line["event"] for line in logs].count("the lease can be asked for again") == 1
 
 
 async def test_a_lease_that_holds_a_null_spec_is_free(world: World) -> None:

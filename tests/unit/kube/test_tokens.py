@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from stunnergw.errors import Unreachable
 from stunnergw.kube.tokens import LEFT_ALONE, STALE_AFTER, Fetched, Token, token_file
@@ -98,8 +99,7 @@ async def test_that_an_old_token_was_refused_says_nothing_of_the_new_one() -> No
 
 
 @pytest.mark.looptime
-async def test_keeping_a_token_goes_on_through_failures_and_complains_once(capsys: pytest.CaptureFixture[str]) -> None:
-    loop = asyncio.get_running_loop()
+async def test_keeping_a_token_goes_on_through_failures_and_complains_once() -> None:
     given = 0
     failure: Unreachable | None = FAILURE
 
@@ -110,19 +110,23 @@ async def test_keeping_a_token_goes_on_through_failures_and_complains_once(capsy
         given += 1
         return Fetched(f"Bearer {given}", stale_in=STALE_AFTER)
 
-    token = Token(fetch, source="a test", clock=loop.time)
-    keeping = asyncio.create_task(token.keep())
-    await asyncio.sleep(10 * STALE_AFTER)
-    failure = Unreachable("another reason")
-    await asyncio.sleep(10 * STALE_AFTER)
-    failure = None
-    await asyncio.sleep(3 * STALE_AFTER)
-    assert not keeping.done()
+    token = Token(fetch, source="a test", clock=asyncio.get_running_loop().time)
+    with capture_logs() as logs:
+        keeping = asyncio.create_task(token.keep())
+        await asyncio.sleep(10 * STALE_AFTER)
+        failure = Unreachable("another reason")
+        await asyncio.sleep(10 * STALE_AFTER)
+        failure = None
+        await asyncio.sleep(3 * STALE_AFTER)
+        assert not keeping.done()
+        keeping.cancel()
+        await asyncio.wait([keeping])
     assert given >= 3
-    keeping.cancel()
-    await asyncio.wait([keeping])
-    out = capsys.readouterr().out
-    assert (out.count("there is none"), out.count("another reason"), out.count("had again")) == (1, 1, 1)
+    assert [line.get("problem", line["event"]) for line in logs] == [
+        "there is none",
+        "another reason",
+        "new tokens are to be had again",
+    ]
 
 
 # Files --------------------------------------------------------------------------------------------------
