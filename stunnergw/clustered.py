@@ -148,7 +148,12 @@ class Cluster:
         )
 
     def _write_figures(self) -> WriteFigures:
-        return WriteFigures(self.sinks.writes, self.sinks.waiting, self.sinks.leading)
+        return WriteFigures(
+            self.sinks.writes,
+            waiting=self.sinks.waiting,
+            leading=self.sinks.leading,
+            lease_available=self.election is None or self.election.failure is None,
+        )
 
 
 def _begun(part: T | None) -> T:

@@ -36,6 +36,8 @@ class WriteFigures(NamedTuple):
     """By verb, kind and outcome: ``ok``, the server's status, or ``unreachable``."""
     waiting: int
     leading: bool
+    lease_available: bool = True
+    """The lease could be asked for when it was last tried, or there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,9 @@ class ClusterCollector(Collector):
         yield requests
         yield _gauge("writes_waiting", "Objects and statuses that wait to be written, or tried again.", figures.waiting)
         yield _gauge("leading", "Whether this replica writes.", float(figures.leading))
+        yield _gauge(
+            "lease_available", "Whether the lease could be asked for, last time.", float(figures.lease_available)
+        )
 
 
 def _by_kind(name: str, meaning: str, figures: Mapping[str, float]) -> Metric:

@@ -47,7 +47,7 @@ FIGURES = ClusterFigures(
         KindFigures("gateways", objects=3, left_out=1, available=True, silent_for=2.5, resource_version="17"),
         KindFigures("nodes", objects=0, left_out=0, available=False, silent_for=None, resource_version=""),
     ],
-    writes=lambda: WriteFigures({("apply", "Service", "ok"): 2}, waiting=4, leading=True),
+    writes=lambda: WriteFigures({("apply", "Service", "ok"): 2}, waiting=4, leading=True, lease_available=False),
     unread_secrets=lambda: 5,
 )
 
@@ -66,6 +66,7 @@ def test_the_cluster() -> None:
     assert (of("kind_resource_version", kind="gateways"), of("kind_resource_version", kind="nodes")) == (17, None)
     assert of("api_writes_total", verb="apply", kind="Service", outcome="ok") == 2
     assert (of("writes_waiting"), of("leading"), of("unread_secrets")) == (4, 1, 5)
+    assert of("lease_available") == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process has fewer metrics")
