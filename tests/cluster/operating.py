@@ -128,6 +128,21 @@ class OperatorProcess:
         found: dict[str, Any] = orjson.loads(body)
         return found
 
+    @contextlib.asynccontextmanager
+    async def watched(self, namespace: str, name: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """Watch a Gateway's document as a data plane does; the list grows by every message until the block ends."""
+        messages: list[dict[str, Any]] = []
+        url = self.url("discovery", f"/api/v1/configs/{namespace}/{name}?watch=true")
+
+        async def read(connection: aiohttp.ClientWebSocketResponse) -> None:
+            async for message in connection:
+                messages.append(orjson.loads(message.data))
+
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as connection:
+            reading = asyncio.create_task(read(connection))
+            yield messages
+            reading.cancel()
+
     async def metric(self, name: str) -> dict[str, float]:
         """Return the values of a metric by its labels, as they are written."""
         _, body = await self.get("metrics", "/metrics")
