@@ -15,6 +15,7 @@ import pytest
 from tests.cluster.deploying import Deployer
 from tests.realparts.cluster import running
 from tests.realparts.programs import program
+from tests.support.data_planes import build_relay, data_plane, relay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tests.realparts.api import Api
     from tests.realparts.cluster import Cluster
     from tests.realparts.kubectl import Kubectl
+
+__all__ = ["data_plane", "relay"]
 
 NEEDED = {
     "cluster": ("etcd", "kube-apiserver"),
@@ -46,6 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
+    build_relay(session)
     say = _saying(session.config)
     used = {fixture for item in session.items for fixture in _fixtures(item)}
     if "cluster" not in used:

@@ -19,7 +19,7 @@ from tests.support.plain_http import fetch
 from tests.support.turn_clients import Way
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 STUNNERD_HEALTH = 8086
@@ -57,7 +57,7 @@ async def serving(plane: DataPlane, gateway: str, *, origin: str, log: Path) -> 
     ``origin`` is where its documents come from: ``http://host:port`` or ``file:///path``.
     """
     namespace, _, name = gateway.partition("/")
-    health = plane.health or _free_port()
+    health = plane.health or free_health_port()
     environ = {
         "STUNNER_ADDR": "127.0.0.1",
         "STUNNER_NAMESPACE": namespace,
@@ -65,8 +65,8 @@ async def serving(plane: DataPlane, gateway: str, *, origin: str, log: Path) -> 
         "STUNNER_CONFIG_ORIGIN": origin,
         "HEALTH_ADDRESS": f"127.0.0.1:{health}",
     }
-    async with _process(str(plane.program), "-w", log=log, environ=environ) as process:
-        await _until_ready(process, health, log)
+    async with process(str(plane.program), "-w", log=log, environ=environ) as running:
+        await until_ready(running, health, log)
         yield
 
 
@@ -75,44 +75,49 @@ async def piped(relay: Path, server: tuple[str, int], *, authority: Path, log: P
     """Run the relay's DTLS pipe to a server whose certificate ``authority`` vouches for, and give the way into it."""
     where = f"{server[0]}:{server[1]}"
     command = (str(relay), "pipe", "-server", where, "-ca", str(authority))
-    async with _process(*command, log=log) as process:
-        assert process.stdout is not None
+    async with process(*command, log=log) as running:
+        assert running.stdout is not None
         async with asyncio.timeout(_DEADLINE):
-            host, _, port = (await process.stdout.readline()).decode().strip().rpartition(":")
+            host, _, port = (await running.stdout.readline()).decode().strip().rpartition(":")
         yield Way((host, int(port)))
 
 
 @contextlib.asynccontextmanager
-async def _process(
-    *command: str, log: Path, environ: dict[str, str] | None = None
+async def process(
+    *command: str, log: Path, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program until the block ends; without variables of its own it is one that says something first."""
     with log.open("ab") as sink:
-        process = await asyncio.create_subprocess_exec(
+        running = await asyncio.create_subprocess_exec(
             *command,
             stdout=sink if environ else asyncio.subprocess.PIPE,
             stderr=sink,
-            env=os.environ | (environ or {}),
+            env={**os.environ, **(environ or {})},
         )
     try:
-        yield process
+        yield running
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+            running.kill()
+        await running.wait()
 
 
-async def _until_ready(process: asyncio.subprocess.Process, health: int, log: Path) -> None:
+async def until_ready(
+    running: asyncio.subprocess.Process, health: int, log: Path, *, path: str = "/ready"
+) -> None:
+    """Return once a data plane says that it is ready; fails the test where it ends, or takes too long."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DEADLINE):
-            while process.returncode is None:
+            while running.returncode is None:
                 with contextlib.suppress(OSError):
-                    if (await fetch(health, "/ready")).status == 200:
+                    if (await fetch(health, path)).status == 200:
                         return
                 await asyncio.sleep(0.02)
-    pytest.fail(f"{process.returncode=}, never ready:\n{await asyncio.to_thread(log.read_text)}")
+    pytest.fail(f"{running.returncode=}, never ready:\n{await asyncio.to_thread(log.read_text)}")
 
 
-def _free_port() -> int:
+def free_health_port() -> int:
+    """Return a port that nobody has now."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

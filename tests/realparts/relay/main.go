@@ -26,6 +26,8 @@ func main() {
 	}
 	origin := flag.String("c", os.Getenv("STUNNER_CONFIG_ORIGIN"), "http://host:port or file:///path")
 	watching := flag.Bool("w", false, "watch the origin: it has no other way")
+	// Pods are started with it; one socket a listener does for a test.
+	flag.Int("udp-thread-num", 1, "means nothing here")
 	flag.Parse()
 	if !*watching {
 		log.Fatal("this relay only watches: give it -w")
