@@ -13,7 +13,7 @@ import contextlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
-from stunnergw.errors import NotFoundOut
+from stunnergw.errors import ApiError, NotFoundOut
 from stunnergw.kube.discovery import Served, discover
 from stunnergw.resources.kinds import ENDPOINT_SLICE, ENDPOINTS
 from stunnergw.sources.backing_off import Backoff
@@ -120,8 +120,9 @@ class Offer:
             self._tell()
 
     def _fail(self, error: NotFoundOut) -> None:
-        if str(self.failure) != str(error):
-            self.failure = error
+        news = self.failure is None or _gist(error) != _gist(self.failure)
+        self.failure = error
+        if news:
             self._tell()
 
     def _tell(self) -> None:
@@ -138,3 +139,10 @@ class Offer:
                 await self._stirred.wait()
                 # CRDs come in crowds, and each is told of several times.
                 await self._timing.sleep(CROWD)
+
+
+def _gist(error: NotFoundOut) -> tuple[object, ...]:
+    """Return what does not hang on the request that met an error: of many, each time another may be the first."""
+    if isinstance(error, ApiError):
+        return error.status, error.reason
+    return type(error), str(error.__cause__ or error)

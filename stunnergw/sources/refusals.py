@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 LONGEST = 300
 
+_NOT_KNOWN = "the API server does not know us: renew the token or client certificate that we use"
+
 
 def qualified(kind: Kind[Any]) -> str:
     """Return the name by which RBAC rules and CRDs know a kind: ``gateways.gateway.networking.k8s.io``."""
@@ -25,7 +27,7 @@ def because(error: NotFoundOut, *, verb: str, kind: Kind[Any]) -> str:
         return f"{what}: {_short(str(error))}"
     match error.status:
         case 401:
-            remedy = "the API server does not know us: renew the token or client certificate that we use"
+            remedy = _NOT_KNOWN
         case 403:
             rights = "get" if verb == "get" else "list and watch"
             remedy = f"forbidden: grant {rights} on {qualified(kind)} to the account that we use"
@@ -39,9 +41,18 @@ def because(error: NotFoundOut, *, verb: str, kind: Kind[Any]) -> str:
 
 
 def undiscovered(error: NotFoundOut) -> str:
-    """Say that nothing is known of what is served."""
-    status = f"{error.status}: " if isinstance(error, ApiError) else ""
-    return f"the API server does not say what it serves: {status}{_short(str(error))}"
+    """Say that nothing is known of what is served, why, and what to do about it."""
+    what = "the API server does not say what it serves"
+    if not isinstance(error, ApiError):
+        return f"{what}: {_short(str(error))}"
+    match error.status:
+        case 401:
+            remedy = _NOT_KNOWN
+        case 403:
+            remedy = "forbidden: bind the ClusterRole system:discovery to the account that we use"
+        case _:
+            remedy = "it refused"
+    return f"{what}: {remedy} ({error.status}: {_short(error.message)})"
 
 
 def _short(text: str) -> str:

@@ -79,6 +79,18 @@ class OperatorProcess:
             ended.cancel()
             ready.cancel()
 
+    async def listening(self) -> None:
+        """Return once it listens, ready or not: then its log says where."""
+
+        async def all_told() -> bool:
+            lines = (orjson.loads(line) for line in self.log.read_bytes().splitlines() if line.startswith(b"{"))
+            told = {line["flag"]: line["address"] for line in lines if line["event"] == "listening"}
+            self.ports = {flag: int(address.rpartition(":")[2]) for flag, address in told.items()}
+            assert self.process.returncode is None, self.said()
+            return self.ports.keys() == set(PORTS)
+
+        await wait_for(all_told, deadline=WITHIN, what="listening")
+
     def said(self) -> str:
         """Return the end of what it logged."""
         return self.log.read_text("utf-8", errors="replace")[-6000:]

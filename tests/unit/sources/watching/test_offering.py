@@ -198,6 +198,45 @@ async def test_without_discovery_every_kind_says_why_and_is_tried_again(stage: S
         assert source.failure is None
 
 
+async def test_which_request_fails_first_is_no_news(stage: Stage) -> None:
+    """While the API server is away that differs from look to look, and a long night of it must not fill the log."""
+
+    def refused(path: str) -> Unreachable:
+        error = Unreachable(f"the API server did not answer {path}: refused")
+        error.__cause__ = OSError("refused")
+        return error
+
+    core = group_path("", "v1")
+    stage.server.always_at("discover", core, refused(core))
+    async with stage.running(synced=False) as source:
+        await stage.settle(60)
+        stage.server.always_at("discover", core, None)
+        stage.server.always_at("discover", GATEWAY_V1, refused(GATEWAY_V1))
+        await stage.settle(60)
+        assert GATEWAY_V1 in str(source.failure)
+        assert len(stage.told(GATEWAY)) == 1
+        stage.server.always_at("discover", GATEWAY_V1, refusal(503))
+        await stage.settle(60)
+        assert "503" in stage.told(GATEWAY)[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (401, "renew the token or client certificate that we use (401: no: 401)"),
+        (403, "bind the ClusterRole system:discovery to the account that we use (403: no: 403)"),
+        (500, "it refused (500: no: 500)"),
+    ],
+)
+async def test_who_may_not_ask_what_is_served_is_told_what_to_do(stage: Stage, status: int, remedy: str) -> None:
+    stage.server.always_at("discover", group_path("", "v1"), refusal(status))
+    async with stage.running(synced=False):
+        await stage.settle(5)
+        (told,) = stage.told(GATEWAY)
+        assert told.startswith("unavailable the API server does not say what it serves: ")
+        assert told.endswith(remedy)
+
+
 async def test_a_discovery_that_fails_later_changes_nothing(stage: Stage) -> None:
     async with stage.running():
         stage.server.always_at("discover", GATEWAY_V1, refusal(503))
