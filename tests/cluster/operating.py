@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
+import pytest
 
 from tests.realparts.cluster import MASTERS
 from tests.realparts.waiting import wait_for
@@ -86,7 +87,8 @@ class OperatorProcess:
             lines = (orjson.loads(line) for line in self.log.read_bytes().splitlines() if line.startswith(b"{"))
             told = {line["flag"]: line["address"] for line in lines if line["event"] == "listening"}
             self.ports = {flag: int(address.rpartition(":")[2]) for flag, address in told.items()}
-            assert self.process.returncode is None, self.said()
+            if self.process.returncode is not None:
+                pytest.fail(f"it ended with {self.process.returncode}:\n{self.said()}")
             return self.ports.keys() == set(PORTS)
 
         await wait_for(all_told, deadline=WITHIN, what="listening")
