@@ -150,7 +150,7 @@ class OperatorProcess:
 
         async def read(connection: aiohttp.ClientWebSocketResponse) -> None:
             async for message in connection:
-                messages.append(orjson.loads(message.data))
+                messages.append(orjson.loads(message.data))  # noqa: PERF401  each is to be seen at once
 
         async with aiohttp.ClientSession() as session, session.ws_connect(url) as connection:
             reading = asyncio.create_task(read(connection))

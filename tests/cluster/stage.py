@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from stunnergw.resources.crds import custom_resource_definitions
 from tests.realparts.crds import install_crds, use_gateway_api
+from tests.realparts.manifests import ref
+from tests.realparts.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.realparts.api import Api
-    from tests.realparts.manifests import Object
+    from tests.realparts.manifests import Object, Ref
 
 INSTALLATION = """
 apiVersion: gateway.networking.k8s.io/v1
@@ -69,6 +71,13 @@ async def prepare(api: Api, version: str = "v1.6.3", channel: str = "standard") 
 async def install(api: Api, namespace: str, *, text: str = INSTALLATION) -> None:
     """Apply manifests in a namespace; NAMESPACE in them is its name."""
     await api.apply(text.replace("NAMESPACE", namespace), namespace=namespace)
+
+
+async def appeared(api: Api, about: Object | Ref) -> Object:
+    """Return an object once it is there."""
+    found = await wait_for(lambda: api.find(about), what=f"{ref(about).kind} {ref(about).name}")
+    assert found is not None
+    return found
 
 
 def named(kind: str, namespace: str, name: str) -> Object:

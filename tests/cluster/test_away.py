@@ -55,9 +55,7 @@ async def test_a_gateway_deleted_while_the_operator_was_down(
         assert (await operator.get("discovery", f"/api/v1/configs/{namespace}/edge"))[0] == 404
         assert await operator.document(namespace, "second") is not None
         # The route's entry for the Gateway that is gone; ours is not to delete anything.
-        assert [described(event) for event in writes(cluster, mark)] == [
-            f"patch udproutes/status {namespace}/sfu: 200"
-        ]
+        assert [described(event) for event in writes(cluster, mark)] == [f"patch udproutes/status {namespace}/sfu: 200"]
         assert (await api.get(Ref("stunner.l7mp.io/v1", "UDPRoute", "sfu", namespace)))["status"]["parents"] == []
 
         async def collected() -> bool:

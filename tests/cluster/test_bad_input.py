@@ -13,7 +13,7 @@ import yaml
 
 from stunnergw.resources import kinds
 from tests.cluster.operating import MANAGED, OperatorProcess, arguments, operating, settled, writes
-from tests.cluster.stage import conditions, install, named, prepare
+from tests.cluster.stage import appeared, conditions, install, named, prepare
 from tests.realparts.audit import described
 from tests.realparts.cluster import MASTERS
 from tests.realparts.waiting import wait_for
@@ -121,7 +121,7 @@ def role(name: str, *rules: Mapping[str, list[str]]) -> list[Object]:
 
 
 async def test_a_right_that_is_missing(cluster: Cluster, api: Api, namespace: str, tmp_path: Path) -> None:
-    """Without a kind that is needed nothing is decided, and the right is named; what may not be written is told, too."""
+    """Without a kind that is needed nothing is decided, and the right is named; so are writes that are refused."""
     await prepare(api)
     await install(api, namespace)
     everything_else = {
@@ -150,7 +150,7 @@ async def test_a_right_that_is_missing(cluster: Cluster, api: Api, namespace: st
         await operator.ready()
         assert await unavailable(operator) == set()
         # The status of a class may not be written: one object of many, which is told and holds up no other.
-        await wait_for(lambda: api.find(named("Deployment", namespace, "edge")))
+        await appeared(api, named("Deployment", namespace, "edge"))
 
         async def accepted() -> bool:
             return conditions(await api.get(named("Gateway", namespace, "edge")))["Accepted"].startswith("True")
@@ -199,7 +199,10 @@ async def ended(*words: str) -> tuple[int, str, str]:
         ("{", "is it a kubeconfig?"),
         ("just words", "it is no kubeconfig"),
         (yaml.safe_dump({**SOMEWHERE, "current-context": "elsewhere"}), "current-context"),
-        (yaml.safe_dump({**SOMEWHERE, "users": [{"name": "me", "user": {"client-certificate": "/no/such"}}]}), "client-certificate"),
+        (
+            yaml.safe_dump({**SOMEWHERE, "users": [{"name": "me", "user": {"client-certificate": "/no/such"}}]}),
+            "client-certificate",
+        ),
     ],
     ids=["missing", "no-yaml", "no-kubeconfig", "no-such-context", "no-such-certificate"],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from stunnergw.resources.crds import custom_resource_definitions
 from tests.cluster.operating import operating, settled, writes
-from tests.cluster.stage import INSTALLATION, conditions, install, named
+from tests.cluster.stage import INSTALLATION, appeared, conditions, install, named
 from tests.realparts.audit import described
 from tests.realparts.crds import install_crds, remove_crds, use_gateway_api
 from tests.realparts.gateway_crds import gateway_crds
@@ -73,13 +73,11 @@ def installation(bundle: Bundle) -> str:
     return text if bundle.route == OURS else text.replace("[{name: sfu}]", "[{name: sfu, port: 10000}]")
 
 
-async def test_the_same_comes_of_it(
-    bundle: Bundle, cluster: Cluster, api: Api, namespace: str, tmp_path: Path
-) -> None:
+async def test_the_same_comes_of_it(bundle: Bundle, cluster: Cluster, api: Api, namespace: str, tmp_path: Path) -> None:
     mark = cluster.audit_log.mark()
     async with operating(cluster, tmp_path) as operator:
         await install(api, namespace, text=installation(bundle))
-        service = await wait_for(lambda: api.find(named("Service", namespace, "edge")))
+        service = await appeared(api, named("Service", namespace, "edge"))
         await api.patch_status(service, {"loadBalancer": {"ingress": [{"ip": "198.51.100.7"}]}})
 
         async def programmed() -> bool:

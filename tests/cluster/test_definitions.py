@@ -12,7 +12,7 @@ import pytest
 
 from stunnergw.resources.crds import custom_resource_definitions
 from tests.cluster.operating import USER, operating, settled, writes
-from tests.cluster.stage import INSTALLATION, conditions, install, named, prepare
+from tests.cluster.stage import INSTALLATION, appeared, conditions, install, named, prepare
 from tests.realparts.audit import described
 from tests.realparts.crds import install_crds, remove_crds, remove_gateway_api, use_gateway_api
 from tests.realparts.gateway_crds import gateway_crds
@@ -65,7 +65,7 @@ async def test_they_come_after_the_operator(
                 await use_gateway_api(api, "v1.6.3", "standard")
         await install(api, namespace)
         await until_served(operator, namespace)
-        await wait_for(lambda: api.find(named("Deployment", namespace, "edge")))
+        await appeared(api, named("Deployment", namespace, "edge"))
         await settled(cluster, operator)
         gateway = await api.get(named("Gateway", namespace, "edge"))
         assert conditions(gateway)["Accepted"].startswith("True")
@@ -88,9 +88,7 @@ async def test_those_of_the_gateway_api_go_and_come_again(
         await wait_for(lambda: gone(operator, namespace), deadline=SECONDS, what="the Gateway gone")
         await settled(cluster, operator)
         # A route says no more of a Gateway that is gone. That is all.
-        assert [described(event) for event in writes(cluster, mark)] == [
-            f"patch udproutes/status {namespace}/sfu: 200"
-        ]
+        assert [described(event) for event in writes(cluster, mark)] == [f"patch udproutes/status {namespace}/sfu: 200"]
         assert await deployed(api, namespace) == made
         assert (await operator.get("health", "/readyz"))[0] == 200
         await use_gateway_api(api, "v1.6.3", "standard")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.kubelet import NODE, POD_IP, running_pod
 from tests.cluster.operating import operating
-from tests.cluster.stage import INSTALLATION, install, named, prepare
+from tests.cluster.stage import INSTALLATION, appeared, install, named, prepare
 from tests.dataplane.stage import echoing, free_port
 from tests.realparts.building import missing
 from tests.realparts.manifests import Ref
@@ -76,7 +76,7 @@ async def test_packets_go_through_the_pods_that_it_wrote(
         operating(cluster, tmp_path, f"--config-discovery-service={SERVICE}") as operator,
         echoing(STAYS, own_address) as peer,
     ):
-        deployment = await wait_for(lambda: api.find(named("Deployment", namespace, "edge")))
+        deployment = await appeared(api, named("Deployment", namespace, "edge"))
         services = {f"{SERVICE}.svc:13478": f"127.0.0.1:{operator.ports['config-discovery-address']}"}
         async with running_pod(deployment, data_plane, services=services, log=log) as container:
             assert container.environ["STUNNER_NODENAME"] == NODE

@@ -13,7 +13,7 @@ import orjson
 from stunnergw.examples import example
 from stunnergw.resources.crds import custom_resource_definitions
 from tests.cluster.operating import operating, settled, writes
-from tests.cluster.stage import conditions
+from tests.cluster.stage import appeared, conditions
 from tests.realparts.audit import described
 from tests.realparts.crds import install_crds, use_gateway_api
 from tests.realparts.manifests import Ref
@@ -76,7 +76,7 @@ class Walker:
 
     async def address(self, gateway: str, ip: str) -> None:
         """Give the Service of a Gateway an address, as a cloud would."""
-        found = await wait_for(lambda: self.api.find(service(gateway)))
+        found = await appeared(self.api, service(gateway))
         await self.api.patch_status(found, {"loadBalancer": {"ingress": [{"ip": ip}]}})
 
     async def document(self) -> str:
@@ -136,7 +136,8 @@ async def test_one_udp_gateway_and_then_a_tcp_gateway(
         assert (listener["name"], listener["attachedRoutes"]) == ("udp-listener", 1)
         assert {each[:4] for each in conditions({"status": listener}).values()} == {"True"}
         await attached(api, "udp-gateway")
-        columns = (await kubectl("get", "svc", "-n", NAMESPACE, "--no-headers", service("udp-gateway").name)).out.split()
+        listed = await kubectl("get", "svc", "-n", NAMESPACE, "--no-headers", service("udp-gateway").name)
+        columns = listed.out.split()
         assert (columns[1], columns[3]) == ("LoadBalancer", "34.116.220.190")
         assert columns[4].startswith("3478:")
         assert columns[4].endswith("/UDP")

@@ -102,9 +102,7 @@ async def process(
         await running.wait()
 
 
-async def until_ready(
-    running: asyncio.subprocess.Process, health: int, log: Path, *, path: str = "/ready"
-) -> None:
+async def until_ready(running: asyncio.subprocess.Process, health: int, log: Path, *, path: str = "/ready") -> None:
     """Return once a data plane says that it is ready; fails the test where it ends, or takes too long."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DEADLINE):
