@@ -145,4 +145,4 @@ def _gist(error: NotFoundOut) -> tuple[object, ...]:
     """Return what does not hang on the request that met an error: of many, each time another may be the first."""
     if isinstance(error, ApiError):
         return error.status, error.reason
-    return type(error), str(error.__cause__ or error)
+    return tuple(word for word in str(error).split() if not word.startswith("/"))

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 LONGEST = 300
 
-_NOT_KNOWN = "the API server does not know us: renew the token or client certificate that we use"
-
 
 def qualified(kind: Kind[Any]) -> str:
     """Return the name by which RBAC rules and CRDs know a kind: ``gateways.gateway.networking.k8s.io``."""
@@ -22,36 +20,36 @@ def qualified(kind: Kind[Any]) -> str:
 
 def because(error: NotFoundOut, *, verb: str, kind: Kind[Any]) -> str:
     """Say what cannot be done, why, and what to do about it."""
-    what = f"cannot {verb} {qualified(kind)}"
-    if not isinstance(error, ApiError):
-        return f"{what}: {_short(str(error))}"
-    match error.status:
-        case 401:
-            remedy = _NOT_KNOWN
-        case 403:
-            rights = "get" if verb == "get" else "list and watch"
-            remedy = f"forbidden: grant {rights} on {qualified(kind)} to the account that we use"
-        case 404 if kind.group:
-            remedy = f"the API server does not serve it: install the CRD {qualified(kind)}"
-        case 429:
-            remedy = "the API server asks us to wait"
-        case _:
-            remedy = "the API server refused"
-    return f"{what}: {remedy} ({error.status}: {_short(error.message)})"
+    rights = "get" if verb == "get" else "list and watch"
+    return _told(
+        f"cannot {verb} {qualified(kind)}",
+        error,
+        forbidden=f"grant {rights} on {qualified(kind)} to the account that we use",
+        missing=f"install the CRD {qualified(kind)}" if kind.group else "",
+    )
 
 
 def undiscovered(error: NotFoundOut) -> str:
     """Say that nothing is known of what is served, why, and what to do about it."""
     what = "the API server does not say what it serves"
+    return _told(what, error, forbidden="bind the ClusterRole system:discovery to the account that we use")
+
+
+def _told(what: str, error: NotFoundOut, *, forbidden: str, missing: str = "") -> str:
+    """Say what is wrong with the remedies for 403 and, where there is one, for 404."""
     if not isinstance(error, ApiError):
         return f"{what}: {_short(str(error))}"
     match error.status:
         case 401:
-            remedy = _NOT_KNOWN
+            remedy = "the API server does not know us: renew the token or client certificate that we use"
         case 403:
-            remedy = "forbidden: bind the ClusterRole system:discovery to the account that we use"
+            remedy = f"forbidden: {forbidden}"
+        case 404 if missing:
+            remedy = f"the API server does not serve it: {missing}"
+        case 429:
+            remedy = "the API server asks us to wait"
         case _:
-            remedy = "it refused"
+            remedy = "the API server refused"
     return f"{what}: {remedy} ({error.status}: {_short(error.message)})"
 
 

@@ -136,11 +136,15 @@ async def test_one_udp_gateway_and_then_a_tcp_gateway(
         assert (listener["name"], listener["attachedRoutes"]) == ("udp-listener", 1)
         assert {each[:4] for each in conditions({"status": listener}).values()} == {"True"}
         await attached(api, "udp-gateway")
-        listed = await kubectl("get", "svc", "-n", NAMESPACE, "--no-headers", service("udp-gateway").name)
-        columns = listed.out.split()
-        assert (columns[1], columns[3]) == ("LoadBalancer", "34.116.220.190")
-        assert columns[4].startswith("3478:")
-        assert columns[4].endswith("/UDP")
+        # What a person is told to ask, to know where clients go.
+        asking = ("get", "svc", "-n", NAMESPACE, service("udp-gateway").name, "-o")
+        ip = await kubectl(*asking, "jsonpath={.status.loadBalancer.ingress[0].ip}")
+        port = await kubectl(*asking, "jsonpath={.spec.ports[0].port}")
+        assert (ip.out, port.out) == ("34.116.220.190", "3478")
+        spec = (await api.get(service("udp-gateway")))["spec"]
+        assert (spec["type"], spec["selector"], spec["ports"][0]["protocol"]) == (
+            "LoadBalancer", {"app": "stunner"}, "UDP"
+        )  # fmt: skip
 
         await walker.apply("udp-and-tcp-gateways")
         await walker.address("tcp-gateway", "34.116.220.191")

@@ -202,9 +202,7 @@ async def test_which_request_fails_first_is_no_news(stage: Stage) -> None:
     """While the API server is away that differs from look to look, and a long night of it must not fill the log."""
 
     def refused(path: str) -> Unreachable:
-        error = Unreachable(f"the API server did not answer {path}: refused")
-        error.__cause__ = OSError("refused")
-        return error
+        return Unreachable(f"the API server did not answer {path}: refused")
 
     core = group_path("", "v1")
     stage.server.always_at("discover", core, refused(core))
@@ -225,7 +223,7 @@ async def test_which_request_fails_first_is_no_news(stage: Stage) -> None:
     [
         (401, "renew the token or client certificate that we use (401: no: 401)"),
         (403, "bind the ClusterRole system:discovery to the account that we use (403: no: 403)"),
-        (500, "it refused (500: no: 500)"),
+        (500, "the API server refused (500: no: 500)"),
     ],
 )
 async def test_who_may_not_ask_what_is_served_is_told_what_to_do(stage: Stage, status: int, remedy: str) -> None:
