@@ -197,14 +197,13 @@ async def ended(*words: str) -> tuple[int, str, str]:
     [
         (None, "there is no such file"),
         ("{", "is it a kubeconfig?"),
-        ("just words", "it is no kubeconfig"),
         (yaml.safe_dump({**SOMEWHERE, "current-context": "elsewhere"}), "current-context"),
         (
             yaml.safe_dump({**SOMEWHERE, "users": [{"name": "me", "user": {"client-certificate": "/no/such"}}]}),
             "client-certificate",
         ),
     ],
-    ids=["missing", "no-yaml", "no-kubeconfig", "no-such-context", "no-such-certificate"],
+    ids=["missing", "no-yaml", "no-such-context", "no-such-certificate"],
 )
 async def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | None, words: str) -> None:
     kubeconfig = tmp_path / "kubeconfig"
