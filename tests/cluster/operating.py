@@ -179,8 +179,9 @@ class OperatorProcess:
 
 
 def arguments(kubeconfig: Path, *more: str) -> list[str]:
-    """Return the arguments of a run on free ports, by a kubeconfig."""
-    addresses = [f"--{flag}=127.0.0.1:0" for flag in PORTS]
+    """Return the arguments of a run by a kubeconfig, on free ports where ``more`` does not say which."""
+    given = {argument.partition("=")[0] for argument in more}
+    addresses = [f"--{flag}=127.0.0.1:0" for flag in PORTS if f"--{flag}" not in given]
     return ["run", f"--kubeconfig={kubeconfig}", *addresses, "--log-format=json", *more]
 
 
@@ -201,14 +202,19 @@ async def operating(
         await made.kill()
 
 
-async def settled(cluster: Cluster, operator: OperatorProcess, *, user: str = USER, quiet: float = 1.5) -> None:
-    """Return once an operator wants to write nothing, and has written nothing for a while."""
+async def settled(
+    cluster: Cluster, operator: OperatorProcess, *, user: str = USER, quiet: float = 1.5, refused: int = 0
+) -> None:
+    """Return once an operator wants to write nothing, and has written nothing for a while.
+
+    ``refused``: so many objects the API server does not take; they wait to be tried again for as long as it runs.
+    """
 
     async def nothing_waits() -> bool:
         waiting = await operator.metric("stunnergw_writes_waiting")
         mark = cluster.audit_log.mark()
         await asyncio.sleep(quiet)  # that nothing comes can only be seen by waiting
-        return waiting.get("") == 0 and not writes(cluster, mark, user=user)
+        return waiting.get("") == refused and not writes(cluster, mark, user=user, succeeded=True)
 
     await wait_for(nothing_waits, deadline=WITHIN, what="nothing more to write")
 
