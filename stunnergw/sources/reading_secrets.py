@@ -14,6 +14,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, NoReturn, final
 
+import structlog
+
 from stunnergw.errors import ApiError, InvalidObject, NotFoundOut, Unreachable
 from stunnergw.kube.paths import object_path
 from stunnergw.opaque import PROCESS_KEY
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from stunnergw.kube.client import KubeClient
     from stunnergw.resources.metadata import Key, KubernetesObject
     from stunnergw.sources.backing_off import Timing
+
+log = structlog.get_logger(__name__)
 
 NOT_READ = "its data has not been read yet"
 """What an unread Secret says of itself that nobody wanted."""
@@ -229,6 +233,10 @@ class SecretReader(Memory):
         facts = self._told(key, secret, size=0)
         if facts:
             self._append(facts)
+        if facts and secret.unread:
+            log.warning(
+                "a Secret cannot be read; what rests on it stays as it is", secret=str(key), problem=secret.unread
+            )
         self._settle(key)
 
     def _settle(self, key: Key) -> None:

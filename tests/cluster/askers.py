@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 PAUSE = 0.01
 """Seconds between two questions."""
 
+WITHIN = 60.0
+
 AT_ONCE = Timing(reconnect=0.02)
 
 NOT_YET = 503
+
+WAYS = ("one", "poll", "list", "watch")
 
 
 class Asker:
@@ -58,28 +62,36 @@ class Asker:
         self._connections = self._watcher.connections
         del self._watcher.messages[:-1]
 
-    async def answered(self, *, by: int | None = None, deadline: float = 60.0) -> None:
-        """Return once each question had an answer since it began: with a status, or any that is not "not yet"."""
+    async def answered(self) -> None:
+        """Return once each question was answered since it began, and not with "not yet"."""
 
         async def each() -> bool:
-            return all(self._statuses(path) & ({by} if by else {200, 404}) for path in self._paths)
+            return all(self._statuses(path) - {NOT_YET} for path in self._paths)
 
-        await wait_for(each, deadline=deadline, what="an answer to each question")
+        await wait_for(each, deadline=WITHIN, what="an answer to each question")
+
+    async def told_to_wait(self) -> None:
+        """Return once the questions for the document were answered with "not yet" since it began."""
+
+        async def each() -> bool:
+            return all(NOT_YET in self._statuses(path) for path in self._paths[:2])
+
+        await wait_for(each, deadline=WITHIN, what="to be told to wait")
 
     async def watched_again(self) -> None:
         """Return once the watch was taken up again since it began."""
-        await self._watcher.until(lambda watcher: watcher.connections > self._connections, timeout=60)
+        await self._watcher.until(lambda watcher: watcher.connections > self._connections, timeout=WITHIN)
 
     def statuses(self) -> set[int]:
         """Return the statuses of all answers since it began."""
         return {status for path in self._paths for status in self._statuses(path)}
 
-    def documents(self) -> list[set[bytes]]:
-        """Return what each question was answered with since it began (the last of them is for a list), then what a
-        watch was told.
+    def documents(self) -> dict[str, set[bytes]]:
+        """Return what was given out since it began, by the way of asking: for one document, for a poller's, for a list
+        of all in the namespace, and what a watch was told.
         """
         told = [{body for status, body in answers if status == 200} for answers in self._answers.values()]
-        return [*told, set(self._watcher.messages)]
+        return dict(zip(WAYS, [*told, set(self._watcher.messages)], strict=True))
 
     def _statuses(self, path: str) -> set[int]:
         return {status for status, _ in self._answers[path]}

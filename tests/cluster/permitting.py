@@ -26,26 +26,27 @@ async def permit(api: Api, user: str) -> None:
     """Let a user do all that an operator does, but read the data of a Secret."""
     rules = [{"apiGroups": [group], "resources": [*resources], "verbs": ["*"]} for group, *resources in EVERYTHING]
     rules.append({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]})
-    await api.apply([_role("ClusterRole", user, rules), _binding("ClusterRole", user)])
+    await api.apply([_role("ClusterRole", f"test-{user}", rules), _binding("ClusterRole", f"test-{user}", user)])
 
 
 async def permit_secret(api: Api, user: str, *, namespace: str, name: str) -> Object:
     """Let a user read one Secret; what is returned can be deleted to forbid it again."""
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": ["get"]}
-    await api.apply(_role("Role", user, [rule]), namespace=namespace)
-    (binding,) = await api.apply(_binding("Role", user), namespace=namespace)
+    called = f"test-{user}-{name}"
+    await api.apply(_role("Role", called, [rule]), namespace=namespace)
+    (binding,) = await api.apply(_binding("Role", called, user), namespace=namespace)
     return binding
 
 
-def _role(kind: str, user: str, rules: list[dict[str, list[str]]]) -> Object:
-    return {"apiVersion": RBAC, "kind": kind, "metadata": {"name": f"test-{user}"}, "rules": rules}
+def _role(kind: str, name: str, rules: list[dict[str, list[str]]]) -> Object:
+    return {"apiVersion": RBAC, "kind": kind, "metadata": {"name": name}, "rules": rules}
 
 
-def _binding(kind: str, user: str) -> Object:
+def _binding(kind: str, name: str, user: str) -> Object:
     return {
         "apiVersion": RBAC,
         "kind": f"{kind}Binding",
-        "metadata": {"name": f"test-{user}"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": f"test-{user}"},
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from stunnergw.errors import Unreachable
 from stunnergw.events.types import Applied
@@ -197,6 +198,18 @@ async def test_a_forbidden_secret_says_so_at_once_and_stops_nobody_else(stage: S
         put_secret(stage, "edge", "again")
         await stage.settle()
         assert passwords(stage)[-1] == "again"
+
+
+async def test_a_secret_that_cannot_be_read_is_logged_once_with_the_remedy(stage: Stage) -> None:
+    put_secret(stage, "edge")
+    stage.server.always_at("get", path("edge"), refusal(403, message='User "stunner" cannot get secrets'))
+    with capture_logs() as logs:
+        async with stage.running() as source:
+            source.want_secrets(frozenset({EDGE}))
+            await stage.settle(120)
+    (line,) = (line for line in logs if line["event"].startswith("a Secret cannot be read"))
+    assert line["secret"] == "media/edge"
+    assert "grant get on secrets to the account that we use" in line["problem"]
 
 
 FAILING: dict[str, tuple[Any, str]] = {
