@@ -14,7 +14,7 @@ import pytest
 
 from tests.cluster.askers import NOT_YET, Asker
 from tests.cluster.operating import MANAGED, operating, settled, writes
-from tests.cluster.stage import INSTALLATION, install, prepare
+from tests.cluster.stage import INSTALLATION, conditions, install, prepare
 from tests.realparts.audit import described
 from tests.realparts.processes import free_ports
 from tests.realparts.waiting import wait_for
@@ -82,6 +82,7 @@ async def test_a_restart_is_invisible(
         before, documents = await written_objects(api, namespace), asker.documents()
         assert all(len(bodies) == 1 for bodies in documents.values())
         assert "Service/refused" not in before
+        assert "provided port is not in the valid range" in conditions(before["Gateway/refused"])["Programmed"]
         asker.begin()
         await operator.stop(ended_by)
         mark = cluster.audit_log.mark()
