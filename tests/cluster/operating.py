@@ -37,8 +37,15 @@ _NUMBERS = itertools.count(1)
 class OperatorProcess:
     """One run of ``stunnergw run``."""
 
-    def __init__(self, arguments: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
-        self._arguments = list(arguments)
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "stunnergw"),
+    ) -> None:
+        self._arguments = [*program, *arguments]
         self.log = log
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
@@ -57,8 +64,6 @@ class OperatorProcess:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "stunnergw",
                 *self._arguments,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
