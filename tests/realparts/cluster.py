@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 ADMIN = "tests"
 MASTERS = "system:masters"
 NODE_PORTS = "30000-32767"
+CLUSTER_IPS = "10.0.0.0/12"
+"""With those that the manifests of tests/reference ask for."""
 CONTROLLERS = (
     "daemonset-controller",
     "deployment-controller",
@@ -202,7 +204,7 @@ class Cluster:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self.folder / 'service-accounts.key'}",
             f"--service-account-signing-key-file={self.folder / 'service-accounts.key'}",
-            "--service-cluster-ip-range=10.96.0.0/12",
+            f"--service-cluster-ip-range={CLUSTER_IPS}",
             f"--service-node-port-range={self._node_ports}",
             f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
             f"--audit-log-path={self.folder / 'audit.log'}",

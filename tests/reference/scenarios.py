@@ -17,6 +17,8 @@ import yaml
 HERE = Path(__file__).parent
 MODES = ("managed", "legacy")
 
+_THEN = "# --- then ---"
+
 LEFT_OUT = {
     "41-nodeport-refused": "the API server refuses a Service, and the status tells of the refusal",
     "45-service-annotations-removed": "second step: what goes when its source goes is the API server's to say",
@@ -25,7 +27,7 @@ LEFT_OUT = {
     "58-gateway-deleted": "second step: a Gateway is deleted",
     "62-listener-port-changes": "second step: a Service that was there changes",
 }
-"""Scenarios that ``render`` cannot play: they want an API server. The table of README.md says the same."""
+"""Scenarios that ``render`` cannot play: tests/cluster does. The table of README.md says the same."""
 
 
 OUR_FLAGS = {("56-config-v1alpha1", "legacy"): ("--config-version=v1",)}
@@ -66,7 +68,15 @@ class Scenario:
     @cached_property
     def objects(self) -> list[dict[str, Any]]:
         """The manifests, parsed."""
-        return [thing for thing in yaml.load_all(self.manifests.read_text(), Loader=yaml.CSafeLoader) if thing]
+        return [thing for step in self.steps for thing in step]
+
+    @cached_property
+    def steps(self) -> list[list[dict[str, Any]]]:
+        """The manifests of each step: those that were applied at first, and what came when all was quiet."""
+        return [
+            [thing for thing in yaml.load_all(text, Loader=yaml.CSafeLoader) if thing]
+            for text in self.manifests.read_text().split(_THEN)
+        ]
 
     @cached_property
     def gateways(self) -> dict[str, dict[str, Any]]:
