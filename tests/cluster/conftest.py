@@ -6,6 +6,7 @@ use the cluster bear the mark ``cluster``, without saying so themselves.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.deploying import Deployer
+from tests.cluster.replaying import RECORDED_CRDS
+from tests.cluster.stage import prepare
 from tests.realparts.cluster import running
 from tests.realparts.programs import program
 from tests.support.data_planes import build_relay, data_plane, relay
@@ -81,6 +84,17 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """etcd and kube-apiserver, one pair for the session."""
     with running(tmp_path_factory.mktemp("cluster"), say=_saying(request.config)) as running_cluster:
         yield running_cluster
+
+
+@pytest.fixture(scope="module")
+def recorded_crds(cluster: Cluster) -> None:
+    """The CRDs that were there when tests/reference was recorded, for the tests of a module, and ours."""
+
+    async def install() -> None:
+        async with cluster.api() as api:
+            await prepare(api, *RECORDED_CRDS)
+
+    asyncio.run(install())
 
 
 @pytest.fixture

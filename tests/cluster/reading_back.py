@@ -1,7 +1,7 @@
 """What stands in the cluster after an operator's work, in the form of tests/reference's recordings.
 
-An object is the operator's if it ever applied a field of it. Left out is what the cluster assigns, and what marks an
-object as applied by us.
+An object is the operator's if it ever applied a field of it, or if it is labelled so. Left out is what the cluster
+assigns, and what marks an object as applied by us, or by the API server as it pleases.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stunnergw.resources.metadata import FIELD_MANAGER
+from stunnergw.resources.metadata import FIELD_MANAGER, OWNED_BY, OWNER
 from stunnergw.sinks.applying import APPLIED
 
 if TYPE_CHECKING:
@@ -37,19 +37,19 @@ async def read_back(api: Api, *, documents: list[dict[str, Any]]) -> dict[str, A
     kinds = [*OWNED, *WITH_STATUS]
     lists = await asyncio.gather(*(api.all_of(*kind) for kind in kinds))
     found = dict(zip(kinds, lists, strict=True))
-    made = [thing for kind in OWNED for thing in found[kind] if is_applied(thing)]
+    made = [thing for kind in OWNED for thing in found[kind] if is_owned(thing)]
     return {
         "configs": [*documents, *_legacy_documents(made)],
         "objects": {_name(thing): _object(thing) for thing in made},
         "statuses": {
-            _name(thing): thing["status"] for kind in WITH_STATUS for thing in found[kind] if thing.get("status")
+            _name(thing): _status(thing) for kind in WITH_STATUS for thing in found[kind] if thing.get("status")
         },
     }
 
 
-def is_applied(thing: Object) -> bool:
-    """Say whether we have applied an object."""
-    return bool(applied_fields(thing))
+def is_owned(thing: Object) -> bool:
+    """Say whether an object is an operator's: we applied it, or it bears the label."""
+    return bool(applied_fields(thing)) or thing["metadata"].get("labels", {}).get(OWNED_BY) == OWNER
 
 
 def applied_fields(thing: Object) -> dict[str, Any]:
@@ -76,6 +76,14 @@ def _name(thing: Object) -> str:
     return f"{kind} " + "/".join(metadata[part] for part in ("namespace", "name") if part in metadata)
 
 
+def _status(thing: Object) -> dict[str, Any]:
+    """Leave out what a class says of the CRDs, which are no part of a scenario."""
+    status: dict[str, Any] = thing["status"]
+    if thing["kind"] != "GatewayClass":
+        return status
+    return {"conditions": [each for each in status.get("conditions", ()) if each["type"] != "SupportedVersion"]}
+
+
 def _object(thing: Object) -> dict[str, Any]:
     metadata = thing["metadata"]
     found: dict[str, Any] = {
@@ -90,7 +98,7 @@ def _object(thing: Object) -> dict[str, Any]:
     if "spec" in thing:
         found["spec"] = {field: value for field, value in thing["spec"].items() if field not in _ASSIGNED}
     if thing["kind"] == "Service":
-        asked = applied_fields(thing)["f:spec"].get("f:ports", {})
+        asked = applied_fields(thing).get("f:spec", {}).get("f:ports", {})
         found["spec"]["ports"] = [_port(port, asked) for port in thing["spec"].get("ports", ())]
     return found
 

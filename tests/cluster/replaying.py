@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.realparts.manifests import Object
     from tests.reference.scenarios import Scenario
 
-CRDS = ("v1.0.0", "experimental")
+RECORDED_CRDS = ("v1.0.0", "experimental")
 """The Gateway API that was there when the recordings were made."""
 
 

@@ -107,6 +107,11 @@ def all_scenarios() -> tuple[Scenario, ...]:
     return tuple(Scenario(path.name) for path in sorted(HERE.glob("[0-9][0-9]-*")))
 
 
+def scenario(number: str) -> Scenario:
+    """Give the one with these two digits."""
+    return next(found for found in all_scenarios() if found.number == number)
+
+
 def played() -> tuple[Scenario, ...]:
     """Give those that ``render`` can play."""
     return tuple(scenario for scenario in all_scenarios() if scenario.name not in LEFT_OUT)

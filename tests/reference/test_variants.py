@@ -11,7 +11,7 @@ from stunnergw.cli.rendering import render, statuses
 from stunnergw.settings import Decisions
 from tests.reference.patching import differing
 from tests.reference.playing import given_in_vain, play
-from tests.reference.scenarios import Scenario, all_scenarios
+from tests.reference.scenarios import scenario
 from tests.reference.transforming import expected_world
 from tests.reference.worlds import recorded_world
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.reference.worlds import World
-
-
-def scenario(number: str) -> Scenario:
-    return next(found for found in all_scenarios() if found.number == number)
 
 
 def clusters(world: World) -> dict[str, list[str]]:

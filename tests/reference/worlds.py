@@ -53,8 +53,9 @@ SERVER_DEFAULTS: dict[str, dict[str, Any]] = {
     "DaemonSet": _WORKLOAD
     | {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}},
 }
-"""What kube-apiserver 1.37 writes into a spec that leaves it open. Taken out of what an API server gave, by the reference
-operator's hand or ours, never out of what ``render`` gives.
+"""What kube-apiserver 1.37 writes into a spec that leaves it open.
+
+Taken out of what an API server gave, whoever wrote it, never out of what ``render`` gives.
 """
 
 _UNTOUCHED = "Waiting for controller"
