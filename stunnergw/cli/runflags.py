@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -38,6 +38,7 @@ class RunFlags:
     dry_run: Annotated[
         bool, SWITCH, Parameter(help="Say what would be written to the cluster, write nothing, and end.")
     ] = False
+    format: Annotated[Literal["text", "json"], Parameter(help="How --dry-run prints it.")] = "text"
     throttle_timeout: Annotated[
         float, DURATION, Parameter(help="How long to wait for more changes after the first.")
     ] = 0.005

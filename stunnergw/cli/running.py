@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from stunnergw.cli.flags import DecisionFlags, LogFlags
+    from stunnergw.kube.client import KubeClient
     from stunnergw.kube.connecting import Connection
     from stunnergw.settings import Settings
     from stunnergw.surroundings import Surroundings
@@ -77,8 +78,25 @@ async def _run_in_cluster(flags: RunFlags, *, deciding: DecisionFlags | None) ->
     connection = await connect(flags.kubeconfig or None)
     settings = settings_of(flags, deciding=deciding, discovery=_own_service(connection, flags, deciding))
     async with KubeClient(connection) as client:
-        surroundings = Cluster(settings, client=client, connection=connection)
-        await _run(settings, surroundings)
+        if flags.dry_run:
+            await _tell_plan(settings, client, connection, form=flags.format)
+        else:
+            await _run(settings, Cluster(settings, client=client, connection=connection))
+
+
+async def _tell_plan(settings: Settings, client: KubeClient, connection: Connection, *, form: str) -> None:
+    from stunnergw.cli.planning import make_plan, quiet
+    from stunnergw.cli.telling_plans import as_json, as_text
+    from stunnergw.clustered import Cluster
+
+    listening_nowhere = quiet(settings)
+    cluster = Cluster(listening_nowhere, client=client, connection=connection)
+    plan = await make_plan(listening_nowhere, client=client, cluster=cluster)
+    if form == "json":
+        print(as_json(plan).decode())
+    else:
+        for line in as_text(plan):
+            print(line)
 
 
 def _own_service(connection: Connection, flags: RunFlags, deciding: DecisionFlags | None) -> str:

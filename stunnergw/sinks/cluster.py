@@ -38,7 +38,7 @@ from stunnergw.sinks.places import Places
 from stunnergw.sinks.queue import QUIET, Lane, WriteQueue
 from stunnergw.sinks.removing import Remover
 from stunnergw.sinks.repeating import Repeats
-from stunnergw.sinks.sending import Planned, Sender
+from stunnergw.sinks.sending import Effect, Planned, Sender
 from stunnergw.sinks.statuswriting import StatusWriter
 from stunnergw.sinks.verdicts import Outcome, Verdict
 from stunnergw.sinks.working import WORKERS, Workers
@@ -152,7 +152,10 @@ class ClusterSinks:
             await self._moved.wait()
 
     async def plan(self) -> list[Planned]:
-        """Return what would be written now, sorted. Only of a dry run, and after the first snapshot."""
+        """Return what would be written now, sorted, and what could not be. Only of a dry run, after the first snapshot.
+
+        A deletion that has to wait for another write is among the deletions.
+        """
         snapshot = self._snapshots.latest
         if snapshot is None or not self._sender.dry:
             raise ValueError("a plan is made in a dry run, of a snapshot")
@@ -160,8 +163,11 @@ class ClusterSinks:
         slots: list[Slot] = [*self._all_objects(snapshot), *snapshot.statuses]
         for slot in slots:
             for verdict in await self._write(slot, snapshot):
+                said = Effect((verdict.message,))
                 if verdict.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.TIMEOUT):
-                    self._sender.planned.append(Planned("none", verdict.kind, verdict.key, (verdict.message,)))
+                    self._sender.planned.append(Planned("none", verdict.kind, verdict.key, said))
+                elif verdict.outcome is Outcome.WAIT:
+                    self._sender.planned.append(Planned("delete", verdict.kind, verdict.key, said))
         return sorted(self._sender.planned, key=lambda planned: (planned.kind, planned.key, planned.verb))
 
     # -- what is to be looked at ---------------------------------------------------------------------------------

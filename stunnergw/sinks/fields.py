@@ -70,14 +70,15 @@ def _covers(fields: Fields, value: Any) -> bool:
 
 def _covers_item(fields: Fields, item: Any) -> bool:
     for name, below in fields.items():
-        if name.startswith("k:") and isinstance(item, dict) and _is_item(orjson.loads(name[2:]), item):
+        if name.startswith("k:") and isinstance(item, dict) and is_item(orjson.loads(name[2:]), item):
             return _covers(below, item)
         if name.startswith("v:") and orjson.loads(name[2:]) == item:
             return True
     return False
 
 
-def _is_item(keys: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+def is_item(keys: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """Say whether ``keys``, what follows ``k:``, are those of an item of a list."""
     # A key that the body leaves out has its default there; an owner's uid is kept as the empty text.
     return all(name not in item or value in (item[name], "") for name, value in keys.items())
 
@@ -99,10 +100,10 @@ def takeover(metadata: Mapping[str, Any], body: Mapping[str, Any]) -> Takeover |
     theirs = [entry for entry in entries if _is_theirs(entry)]
     if not theirs:
         return None
-    ours = next((entry for entry in entries if _is_ours(entry)), None)
+    ours = our_entry(entries)
     fields: Fields = dict(ours["fieldsV1"]) if ours else {}
     for entry in theirs:
-        fields = _union(fields, _taken(entry.get("fieldsV1") or {}, body))
+        fields = union(fields, _taken(entry.get("fieldsV1") or {}, body))
     made = {**(ours or theirs[0]), "manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
     rest = [entry for entry in entries if entry not in theirs and entry is not ours]
     return Takeover([*rest, made], _annotations_left(theirs, body))
@@ -111,6 +112,11 @@ def takeover(metadata: Mapping[str, Any], body: Mapping[str, Any]) -> Takeover |
 def _is_theirs(entry: Mapping[str, Any]) -> bool:
     update = entry.get("operation") == "Update" and not entry.get("subresource")
     return update and entry.get("manager") in REFERENCE_MANAGERS
+
+
+def our_entry(entries: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return our own entry among managedFields: that of our applies."""
+    return next((entry for entry in entries if _is_ours(entry)), None)
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:
@@ -146,9 +152,10 @@ def _without(fields: Fields, names: Iterable[str]) -> Fields:
     return {name: _without(below, names) for name, below in fields.items() if name not in names}
 
 
-def _union(one: Fields, other: Fields) -> Fields:
+def union(one: Fields, other: Fields) -> Fields:
+    """Return the fields of either."""
     return {
-        name: _union(one.get(name, {}), other.get(name, {}))
+        name: union(one.get(name, {}), other.get(name, {}))
         for name in sorted({*one, *other})
     }  # fmt: skip
 

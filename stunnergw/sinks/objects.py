@@ -24,9 +24,10 @@ from stunnergw.resources.metadata import Key, ObjectMeta
 from stunnergw.resources.parsing import parse
 from stunnergw.sinks.applying import applied_body, has_secrets, without_secrets
 from stunnergw.sinks.changes import differences
-from stunnergw.sinks.fields import covers, takeover
+from stunnergw.sinks.fields import covers, our_entry, takeover
 from stunnergw.sinks.owning import not_ours
-from stunnergw.sinks.sending import NOTHING_THERE, Target, apply, take_over
+from stunnergw.sinks.sending import NOTHING_THERE, Effect, Target, apply, take_over
+from stunnergw.sinks.simulating import applied, owners
 from stunnergw.sinks.verdicts import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -178,8 +179,8 @@ class ObjectWriter:
                 metadata = _METADATA.validate_python(orjson.loads(answer)["metadata"])
                 target = Target(metadata.uid, metadata.resource_version)
                 _tell_left(job, taken)
-        said = differences(job.body, live.found, secret=bool(job.wanted.secrets)) if self._sender.dry else ()
-        answer = await self._sender.send(apply(job.kind, job.body, target=target, changes=said))
+        effect = _effect(job, live) if self._sender.dry else None
+        answer = await self._sender.send(apply(job.kind, job.body, target=target, effect=effect))
         if answer is None:
             return job.verdict._replace(outcome=Outcome.UNSENT)
         self._known.answered(job.kind, job.key, answer)
@@ -205,6 +206,16 @@ def _job(wanted: OwnedObject) -> _Job:
     verdict = Verdict(Outcome.UNCHANGED, kind.name, key, wanted.digest)
     version = wanted.api_version.rpartition("/")[2]
     return _Job(wanted, kind, version, key, applied_body(wanted), verdict)
+
+
+def _effect(job: _Job, live: _Live) -> Effect:
+    """Work out what an apply would bring about."""
+    if live.found is None:
+        return Effect(after=job.body)
+    entries = live.takeover.entries if live.takeover else live.found["metadata"].get("managedFields") or []
+    after = applied(live.found, job.body, by=owners(entries, ours=our_entry(entries)))
+    changes = (without_secrets(str(change), job.wanted) for change in differences(after, live.found))
+    return Effect(tuple(changes), before=live.found, after=after)
 
 
 def _size(body: dict[str, Any]) -> int:

@@ -19,7 +19,7 @@ from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
 from stunnergw.resources.metadata import Key
 from stunnergw.resources.parsing import parse
 from stunnergw.sinks.owning import kind_of, made_for, possible_keys, sibling
-from stunnergw.sinks.sending import Target, delete
+from stunnergw.sinks.sending import Effect, Target, delete
 from stunnergw.sinks.verdicts import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -132,8 +132,11 @@ class Remover:
         kind = kind_of(slot)
         verdict = Verdict(Outcome.WRITTEN, slot.kind, found.key, message="deleted")
         target = Target(found.uid, found.resource_version)
+        effect = None
+        if self._sender.dry:
+            effect = Effect(before=await self._sender.read(kind, kind.versions[0], found.key))
         try:
-            answer = await self._sender.send(delete(kind, kind.versions[0], found.key, target=target))
+            answer = await self._sender.send(delete(kind, kind.versions[0], found.key, target=target, effect=effect))
         except ApiError as error:
             if error.status == 404:
                 return verdict._replace(outcome=Outcome.NOTHING)

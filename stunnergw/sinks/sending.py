@@ -65,17 +65,28 @@ class Write(NamedTuple):
     body: Any
     content_type: str = JSON
     query: tuple[tuple[str, str], ...] = ()
+    effect: Effect | None = None
+    """Worked out in a dry run alone."""
+
+
+class Effect(NamedTuple):
+    """What a write would bring about."""
+
     changes: tuple[str, ...] = ()
-    """What it changes, for a person; worked out in a dry run alone."""
+    """Line by line, for a person. No secret is in them."""
+    before: Mapping[str, Any] | None = None
+    """The object as it is; of a status, that status. None: there is nothing yet. Never to be shown whole."""
+    after: Mapping[str, Any] | None = None
+    """As it would be; None where it goes."""
 
 
 class Planned(NamedTuple):
-    """A write that a dry run would have made."""
+    """A write that a dry run would have made; with the verb ``none`` one that cannot be made, or not yet."""
 
     verb: str
     kind: str
     key: Key
-    changes: tuple[str, ...]
+    effect: Effect
 
 
 @final
@@ -117,7 +128,7 @@ class Sender:
             NotFoundOut: the server refused it, or did not answer.
         """
         if self.dry:
-            self.planned.append(Planned(write.verb, write.kind.name, write.key, write.changes))
+            self.planned.append(Planned(write.verb, write.kind.name, write.key, write.effect or Effect()))
             return None
         if not self.allowed:
             return None
@@ -149,7 +160,7 @@ NOTHING_THERE = Target("", "1")
 """The target of a creation. No object has the version 1, so it fails where there is one by now."""
 
 
-def apply(kind: Kind[Any], body: Mapping[str, Any], *, target: Target, changes: tuple[str, ...] = ()) -> Write:
+def apply(kind: Kind[Any], body: Mapping[str, Any], *, target: Target, effect: Effect | None = None) -> Write:
     """Make the server-side apply of a whole object."""
     metadata = {**body["metadata"], "resourceVersion": target.version}
     if target.uid:
@@ -164,7 +175,7 @@ def apply(kind: Kind[Any], body: Mapping[str, Any], *, target: Target, changes: 
         body={**body, "metadata": metadata},
         content_type=APPLY,
         query=(("fieldManager", FIELD_MANAGER), ("force", "true")),
-        changes=changes,
+        effect=effect,
     )
 
 
@@ -174,11 +185,11 @@ def take_over(
     """Make the write that gives an object other managedFields, and changes nothing else of it."""
     path, key = _place(kind, body)
     metadata = {"uid": target.uid, "resourceVersion": target.version, "managedFields": entries}
-    changes = tuple(f"annotation {name} stays, and is nobody's" for name in left)
-    return Write("take over", kind, key, "PATCH", path, {"metadata": metadata}, MERGE_PATCH, changes=changes)
+    effect = Effect(tuple(f"annotation {name} stays, and is nobody's" for name in left))
+    return Write("take over", kind, key, "PATCH", path, {"metadata": metadata}, MERGE_PATCH, effect=effect)
 
 
-def delete(kind: Kind[Any], version: str, key: Key, *, target: Target) -> Write:
+def delete(kind: Kind[Any], version: str, key: Key, *, target: Target, effect: Effect | None = None) -> Write:
     """Make the deletion of exactly one version of one object."""
     body = {
         "kind": "DeleteOptions",
@@ -186,7 +197,7 @@ def delete(kind: Kind[Any], version: str, key: Key, *, target: Target) -> Write:
         "propagationPolicy": "Background",
         "preconditions": {"uid": target.uid, "resourceVersion": target.version},
     }
-    return Write("delete", kind, key, "DELETE", object_path(kind, version, key), body)
+    return Write("delete", kind, key, "DELETE", object_path(kind, version, key), body, effect=effect)
 
 
 def patch_status(
@@ -196,12 +207,12 @@ def patch_status(
     *,
     status: Mapping[str, Any],
     resource_version: str,
-    changes: tuple[str, ...] = (),
+    effect: Effect | None = None,
 ) -> Write:
     """Make the merge patch of a status, lists whole."""
     body = {"metadata": {"resourceVersion": resource_version}, "status": status}
     path = object_path(kind, version, key, subresource="status")
-    return Write("status", kind, key, "PATCH", path, body, MERGE_PATCH, changes=changes)
+    return Write("status", kind, key, "PATCH", path, body, MERGE_PATCH, effect=effect)
 
 
 def _place(kind: Kind[Any], body: Mapping[str, Any]) -> tuple[str, Key]:

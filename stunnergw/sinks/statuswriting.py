@@ -19,7 +19,7 @@ from stunnergw.projection.statuses import ClassStatus, GatewayStatus, RouteStatu
 from stunnergw.resources.modelling import canonical
 from stunnergw.sinks.changes import differences
 from stunnergw.sinks.objects import TRIES, settled
-from stunnergw.sinks.sending import patch_status
+from stunnergw.sinks.sending import Effect, patch_status
 from stunnergw.sinks.statuses import merged_status
 from stunnergw.sinks.verdicts import Outcome, Verdict
 
@@ -79,9 +79,9 @@ class StatusWriter:
             merged = merged_status(wanted, stored.status, now=self._now())
             if not differs(merged, stored.status):
                 return verdict
-            said = self._changes(merged, stored)
+            effect = _effect(merged, stored) if self._sender.dry else None
             write = patch_status(
-                slot.kind, version, slot.key, status=merged, resource_version=stored.version, changes=said
+                slot.kind, version, slot.key, status=merged, resource_version=stored.version, effect=effect
             )
             try:
                 answer = await self._sender.send(write)
@@ -111,13 +111,14 @@ class StatusWriter:
         status = found.get("status")
         return _Stored(found["metadata"]["resourceVersion"], orjson.dumps(status) if status else None)
 
-    def _changes(self, merged: dict[str, Any], stored: _Stored) -> tuple[str, ...]:
-        if not self._sender.dry:
-            return ()
-        return differences(without_times(merged), without_times(_loaded(stored.status)), secret=False)
-
     def _now(self) -> str:
         return self._clocks.date().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _effect(merged: dict[str, Any], stored: _Stored) -> Effect:
+    """Work out what a status would change."""
+    after, before = without_times(merged), without_times(_loaded(stored.status))
+    return Effect(tuple(map(str, differences(after, before))), before=before, after=after)
 
 
 def differs(merged: dict[str, Any], stored: bytes | None) -> bool:

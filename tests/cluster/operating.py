@@ -19,6 +19,7 @@ import orjson
 import pytest
 
 from tests.realparts.cluster import MASTERS
+from tests.realparts.kubectl import Output
 from tests.realparts.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -188,6 +189,30 @@ def arguments(kubeconfig: Path, *more: str) -> list[str]:
     given = {argument.partition("=")[0] for argument in more}
     addresses = [f"--{flag}=127.0.0.1:0" for flag in PORTS if f"--{flag}" not in given]
     return ["run", f"--kubeconfig={kubeconfig}", *addresses, "--log-format=json", *more]
+
+
+async def run_to_its_end(
+    *arguments: str, environment: Mapping[str, str] | None = None, deadline: float = WITHIN
+) -> Output:
+    """Run a command of ours that ends by itself."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "stunnergw",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
+    )
+    try:
+        async with asyncio.timeout(deadline):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Output(process.returncode, out.decode(), err.decode())
 
 
 MANAGED = ("--config-discovery-service=stunner-config-discovery.stunner-gateway-operator-system",)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stunnergw.projection.bodies import APPLIED
 from stunnergw.resources.metadata import FIELD_MANAGER, OWNED_BY, OWNER
-from stunnergw.sinks.applying import APPLIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -94,9 +94,9 @@ async def test_a_dry_run_says_what_it_would_write_and_writes_nothing() -> None:
         ("apply", "Service"),
         ("take over", "Service"),
     ]
-    assert "is not ours" in plan[0].changes[0]
-    assert "spec.ports[0].port: 3000 → 3478" in plan[3].changes
-    assert plan[4].changes == ("annotation cloud/hint stays, and is nobody's",)
+    assert "is not ours" in plan[0].effect.changes[0]
+    assert "spec.ports[udp].port: 3000 → 3478" in plan[3].effect.changes
+    assert plan[4].effect.changes == ("annotation cloud/hint stays, and is nobody's",)
 
 
 async def test_a_dry_run_over_what_is_in_order_says_nothing() -> None:
