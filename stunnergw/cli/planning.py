@@ -13,20 +13,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.cli.marking import marks
+from stunnergw.cli.marks import Mark, Trouble
 from stunnergw.errors import NotFoundOut
 from stunnergw.operator import Operator
 from stunnergw.projection.outputs import Undecided
+from stunnergw.resources.kinds import CONFIG_MAP
+from stunnergw.store.indexes import RELATED_GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stunnergw.cli.marks import Mark
     from stunnergw.clustered import Cluster
     from stunnergw.kube.client import KubeClient
     from stunnergw.projection.snapshots import Snapshot
     from stunnergw.resources.metadata import Key
     from stunnergw.settings import Settings
     from stunnergw.sinks.sending import Planned
+    from stunnergw.store.store import Store
 
 ANSWER_WITHIN = 10.0
 """Seconds for the API server to say its version."""
@@ -77,7 +80,8 @@ async def make_plan(settings: Settings, *, client: KubeClient, cluster: Cluster)
         snapshot = operator.projector.latest
         if snapshot is None:
             raise RuntimeError("ready without a snapshot")
-        steps = tuple(Step(planned, marks(planned)) for planned in await cluster.sinks.plan())
+        planned = await cluster.sinks.plan()
+        steps = tuple(Step(write, (*marks(write), *_left_without_updates(write, operator.store))) for write in planned)
         operator.stop()
     return Plan(steps, tuple(_undecided(snapshot)))
 
@@ -106,6 +110,17 @@ async def _read(operator: Operator, cluster: Cluster) -> None:
                 await operator.ready.wait()
         except TimeoutError:
             continue
+
+
+def _left_without_updates(write: Planned, store: Store) -> Iterator[Mark]:
+    """Mark the creation of a ConfigMap where the class has one of another name, which pods may have mounted."""
+    if write.verb != "create" or write.kind != CONFIG_MAP.name or write.effect.after is None:
+        return
+    owner = write.effect.after["metadata"]["annotations"][RELATED_GATEWAY]
+    for key in store.keys(CONFIG_MAP):
+        found = store.get(CONFIG_MAP, key)
+        if found is not None and found.metadata.annotations.get(RELATED_GATEWAY) == owner:
+            yield Mark(Trouble.CALLS, f"ConfigMap {key} gets no updates any more: have stunnerd mount {write.key.name}")
 
 
 def _refused(cluster: Cluster) -> dict[str, str]:

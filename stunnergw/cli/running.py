@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from stunnergw.surroundings import Surroundings
 
 
+LICENCE = "CUSTOMER_KEY"
+"""The environment variable that brings the reference operator its licence."""
+
+
 def run_operator(flags: RunFlags, *, deciding: DecisionFlags | None, logging: LogFlags) -> NoReturn:
     """Run until SIGTERM or SIGINT; the process ends then, with exit code 0.
 
@@ -35,6 +39,8 @@ def run_operator(flags: RunFlags, *, deciding: DecisionFlags | None, logging: Lo
     # Nothing is garbage before the first snapshot, and looking for some doubles the time to it.
     gc.disable()
     settings = settings_of(flags, deciding=deciding)
+    if os.environ.get(LICENCE):
+        print(f"stunnergw: {LICENCE} means nothing here and is ignored: nothing needs a licence", file=sys.stderr)
     configure(level=logging.log_level, form=logging.log_format)
     if settings.manifests:
         if flags.leader_elect:
@@ -76,7 +82,7 @@ async def _run_in_cluster(flags: RunFlags, *, deciding: DecisionFlags | None) ->
     from stunnergw.kube.connecting import connect
 
     connection = await connect(flags.kubeconfig or None)
-    settings = settings_of(flags, deciding=deciding, discovery=_own_service(connection, flags, deciding))
+    settings = settings_of(flags, deciding=deciding, discovery=own_service(connection, flags, deciding))
     async with KubeClient(connection) as client:
         if flags.dry_run:
             await _tell_plan(settings, client, connection, form=flags.format)
@@ -99,8 +105,8 @@ async def _tell_plan(settings: Settings, client: KubeClient, connection: Connect
             print(line)
 
 
-def _own_service(connection: Connection, flags: RunFlags, deciding: DecisionFlags | None) -> str:
-    """Return our own Service, where a pod of ours has one.
+def own_service(connection: Connection, flags: RunFlags, deciding: DecisionFlags | None) -> str:
+    """Return the Service that data planes ask where no flag says which: our own, in the namespace that we run in.
 
     Raises:
         UsageError: we are outside the cluster, and data planes would have nowhere to ask.

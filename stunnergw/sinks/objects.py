@@ -116,7 +116,8 @@ class ObjectWriter:
         job = _job(output.value)
         self._remover.expect(slot, job.digest)
         verdict = await self._apply(job)
-        if not verdict.right:
+        planned = self._sender.dry and verdict.outcome is Outcome.UNSENT
+        if not (verdict.right or planned):
             return [verdict]
         return [verdict, *await self._remover.remove_others(slot, job.key, owner_uid=job.owner_uid)]
 

@@ -36,7 +36,7 @@ _NUMBERS = itertools.count(1)
 
 
 class OperatorProcess:
-    """One run of ``stunnergw run``."""
+    """One run of ``stunnergw run``, or of another ``command`` that does the same."""
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class OperatorProcess:
         *,
         log: Path,
         environment: Mapping[str, str] | None = None,
-        program: Sequence[str] = ("-m", "stunnergw"),
+        command: Sequence[str] = (sys.executable, "-m", "stunnergw"),
     ) -> None:
-        self._arguments = [*program, *arguments]
+        self._command = [*command, *arguments]
         self.log = log
         self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
@@ -64,8 +64,7 @@ class OperatorProcess:
         """Start it, and by default return once it is ready."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self._arguments,
+                *self._command,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env={**os.environ, **self._environment},
@@ -192,13 +191,14 @@ def arguments(kubeconfig: Path, *more: str) -> list[str]:
 
 
 async def run_to_its_end(
-    *arguments: str, environment: Mapping[str, str] | None = None, deadline: float = WITHIN
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    command: Sequence[str] = (sys.executable, "-m", "stunnergw"),
+    deadline: float = WITHIN,
 ) -> Output:
     """Run a command of ours that ends by itself."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "stunnergw",
+        *command,
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -14,7 +14,7 @@ from stunnergw.clustered import Cluster as Surroundings
 from stunnergw.kube.client import KubeClient
 from stunnergw.kube.connecting import connect
 from stunnergw.resources.kinds import TABLE
-from stunnergw.settings import ReferenceGrants, Settings
+from stunnergw.settings import ConfigVersion, ReferenceGrants, Settings
 from stunnergw.sinks.changes import differences
 from stunnergw.sinks.statuswriting import without_times
 from tests.cluster.operating import MANAGED, run_to_its_end
@@ -125,6 +125,16 @@ async def test_a_legacy_document_that_would_lose_peers_is_marked(cluster: Cluste
     assert marked(plan)["ConfigMap turn-system/stunnerd-config"] == {"shut out"}
 
 
+async def test_names_of_earlier_days_that_come_back_are_marked(cluster: Cluster, api: Api) -> None:
+    found = scenario("56")
+    await left_behind(api, found, "legacy")
+    plan = await plan_of(cluster, found, "legacy", config_version=ConfigVersion.AUTO)
+    verbs = {f"{step.planned.verb} {step.planned.kind} {step.planned.key}" for step in plan.steps}
+    assert {"create Service media/stunner-gateway-edge-svc", "create ConfigMap turn-system/my-config"} <= verbs
+    assert marked(plan)["Service media/edge"] == {"calls", "address"}
+    assert marked(plan)["ConfigMap turn-system/my-config"] == {"calls"}
+
+
 async def test_a_workload_of_another_kind_is_marked(cluster: Cluster, api: Api) -> None:
     found = scenario("49")
     await left_behind(api, found, "managed")
@@ -162,14 +172,23 @@ async def test_a_service_that_is_not_wanted_any_more_is_marked(cluster: Cluster,
     assert marked(plan)["Gateway media/edge"] >= {"shut out"}
 
 
-async def test_what_cannot_be_written_is_marked(cluster: Cluster, api: Api) -> None:
+async def test_what_is_somebody_elses_is_told(cluster: Cluster, api: Api) -> None:
     found = scenario("60")
+    labels = {"app": "somebody-elses"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "example.org/web"}]}}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "edge", "namespace": "media"},
+        "spec": {"selector": {"matchLabels": labels}, "template": pod},
+    }
     (step,) = found.steps
-    await apply(api, step)
+    await apply(api, [*step, deployment])
     plan = await plan_of(cluster, found, "managed")
-    assert marked(plan)["Service media/edge"] == {"not written"}
-    (service,) = (step.planned for step in plan.steps if step.planned.kind == "Service")
-    assert "is not ours and is left alone" in service.effect.changes[0]
+    assert any(line.startswith("the Service of Gateway media/edge: ") for line in plan.undecided)
+    assert marked(plan)["Deployment media/edge"] == {"not written"}
+    (workload,) = (step.planned for step in plan.steps if step.planned.kind == "Deployment")
+    assert "is not ours and is left alone" in workload.effect.changes[0]
 
 
 async def test_what_cannot_be_decided_is_told(cluster: Cluster, api: Api) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -338,7 +339,9 @@ async def test_the_process_ends_with_a_traceback_and_another_exit_code(
     trigger = tmp_path / "fall-over"
     flags = arguments(cluster.kubeconfig, *MANAGED, "--leader-elect", f"--leader-election-namespace={namespace}")
     environment = {"FALL_OVER": str(trigger)}
-    operator = OperatorProcess(flags, log=tmp_path / "log", environment=environment, program=("-c", DRIVER))
+    operator = OperatorProcess(
+        flags, log=tmp_path / "log", environment=environment, command=(sys.executable, "-c", DRIVER)
+    )
     await operator.start()
     async with StrictClient(operator.ports["config-discovery-address"], f"{namespace}/edge", may_refuse=True) as client:
         await client.document(timeout=30)
