@@ -83,7 +83,7 @@ class Bench:
         answers = [*self._answers()] if self._answering else []
         return self._run(answers) if answers else snapshot
 
-    def fact(self, answer: Answer) -> Fact:
+    def fact(self, answer: Answer) -> Applied | Wrote:
         """Return what an answer is to the object that is wanted now; about none where there is none."""
         slot, outcome, message = answer
         output = self.snapshot.objects.get(slot)
