@@ -26,6 +26,10 @@ MAX_DEPTH = 100
 MAX_ALIASED = 4 * 1024 * 1024
 """About how many bytes the aliases of one document may add to it."""
 
+_TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels: flatten it"
+_TOO_DEEP_TO_SCAN = "maximum nesting depth"
+"""What libyaml says where it reads ahead and gives up before we see a thing; that of PyYAML 6.0.4 does."""
+
 _NODE_SIZE = 8
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = frozenset({"!", f"{_TAG}str", f"{_TAG}timestamp"})
@@ -95,6 +99,8 @@ def compose(text: str, *, path: str) -> Iterator[tuple[int, Any]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         problem = error.problem or error.context or "cannot be parsed"
+        if _TOO_DEEP_TO_SCAN in problem:
+            raise ManifestError(path, _TOO_DEEP, line=line) from None
         raise ManifestError(path, f"is no YAML: {problem}: mend it", line=line) from None
     except yaml.reader.ReaderError as error:
         line = text.encode()[: error.position].count(b"\n") + 1
@@ -128,7 +134,7 @@ class _Composer:
 
     def _begin(self, event: yaml.CollectionStartEvent, line: int) -> None:
         if len(self._open) >= MAX_DEPTH:
-            raise self._fault(f"is nested deeper than {MAX_DEPTH} levels: flatten it", line)
+            raise self._fault(_TOO_DEEP, line)
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
             raise self._fault("has a tag that manifests do not have: take it out", line)
         value: Table | list[Any] = Table(line) if isinstance(event, yaml.MappingStartEvent) else []
@@ -189,7 +195,7 @@ class _Composer:
         if self._aliased > MAX_ALIASED:
             raise self._fault("has aliases that expand to too much: write the values out", line)
         if len(self._open) + node.height > MAX_DEPTH:
-            raise self._fault(f"is nested deeper than {MAX_DEPTH} levels: flatten it", line)
+            raise self._fault(_TOO_DEEP, line)
         return node
 
     def _awaits_key(self) -> bool:
