@@ -239,14 +239,18 @@ async def settled(
 
     ``refused``: so many objects the API server does not take; they wait to be tried again for as long as it runs.
     """
+    loop = asyncio.get_running_loop()
+    mark, seen, since = cluster.audit_log.mark(), -1, loop.time()
 
-    async def nothing_waits() -> bool:
+    async def nothing_comes() -> bool:
+        nonlocal seen, since
+        written = len(writes(cluster, mark, user=user, succeeded=True))
         waiting = await operator.metric("stunnergw_writes_waiting")
-        mark = cluster.audit_log.mark()
-        await asyncio.sleep(quiet)  # that nothing comes can only be seen by waiting
-        return waiting.get("") == refused and not writes(cluster, mark, user=user, succeeded=True)
+        if waiting.get("") != refused or written != seen:
+            seen, since = written, loop.time()
+        return loop.time() - since >= quiet  # that nothing comes can only be seen by waiting
 
-    await wait_for(nothing_waits, deadline=WITHIN, what="nothing more to write")
+    await wait_for(nothing_comes, deadline=WITHIN, what="nothing more to write")
 
 
 def writes(cluster: Cluster, mark: int, *, user: str = USER, succeeded: bool | None = None) -> list[dict[str, Any]]:

@@ -49,7 +49,6 @@ BUNDLES = [
     Bundle("v1.6.3", "standard", f"{GATEWAYS}/v1"),
     # Until v1.5 UDPRoutes were experimental, and the standard channel had none.
     Bundle("v1.6.3", "standard", OURS, without=ROUTES),
-    Bundle("v1.6.3", "experimental", f"{GATEWAYS}/v1"),
     Bundle("v1.6.3", "experimental", f"{GATEWAYS}/v1alpha2"),
     Bundle("v1.0.0", "experimental", f"{GATEWAYS}/v1alpha2"),
     Bundle("v1.7.0", "standard", OURS),
