@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from stunnergw.resources import kinds
-from tests.cluster.operating import MANAGED, OperatorProcess, arguments, operating, settled, writes
+from tests.cluster.operating import MANAGED, OperatorProcess, arguments, operating, run_to_its_end, settled, writes
 from tests.cluster.stage import appeared, conditions, install, named, prepare
 from tests.realparts.audit import described
 from tests.realparts.cluster import MASTERS
@@ -176,22 +175,6 @@ SOMEWHERE = {
 }
 
 
-async def ended(*words: str) -> tuple[int, str, str]:
-    """Run ``stunnergw run`` to its end: its exit code, and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "stunnergw", "run", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(30):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -209,7 +192,7 @@ async def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | N
     kubeconfig = tmp_path / "kubeconfig"
     if content is not None:
         kubeconfig.write_text(content, "utf-8")
-    code, out, err = await ended(f"--kubeconfig={kubeconfig}", *MANAGED)
+    code, out, err = await run_to_its_end("run", f"--kubeconfig={kubeconfig}", *MANAGED)
     assert (code, out) == (2, "")
     (line,) = err.splitlines()
     assert line.startswith(f"stunnergw: --kubeconfig: {kubeconfig}")
@@ -233,7 +216,7 @@ async def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, content: str | N
 async def test_flags_that_cannot_be(tmp_path: Path, flags: list[str], words: str) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(SOMEWHERE), "utf-8")
-    code, out, err = await ended(f"--kubeconfig={kubeconfig}", *flags)
+    code, out, err = await run_to_its_end("run", f"--kubeconfig={kubeconfig}", *flags)
     assert (code, out) == (2, "")
     (line,) = err.splitlines()
     assert line.startswith("stunnergw: ")
