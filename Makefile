@@ -16,7 +16,7 @@ test:                ## the tests
 	@bash -euc "$$(python3 tests/house/fences.py README.md test)"
 
 install:             ## our CRDs, into the cluster that kubectl points to
-	kubectl apply --server-side -k deploy/crds
+	kubectl apply --server-side --force-conflicts -k deploy/crds
 
 uninstall:           ## take our CRDs out again, and with them every object of their kinds
 	kubectl delete --ignore-not-found -k deploy/crds

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 Fields = dict[str, Any]
 """A fieldsV1: ``f:name`` for a field, ``k:{…}`` for an item found by its keys, ``v:…`` for one found by its value."""
 
-REFERENCE_MANAGERS = ("manager", "stunner-gateway-operator")
+REFERENCE_BINARY = "manager"
+REFERENCE_MANAGERS = (REFERENCE_BINARY, "stunner-gateway-operator")
 """Names under which the reference operator updates objects: that of its binary, and that of its image."""
 
 _OUR_PREFIX = "stunner.l7mp.io/"

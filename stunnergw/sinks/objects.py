@@ -24,7 +24,7 @@ from stunnergw.resources.metadata import Key, ObjectMeta
 from stunnergw.resources.parsing import parse
 from stunnergw.sinks.applying import applied_body, has_secrets, without_secrets
 from stunnergw.sinks.changes import differences
-from stunnergw.sinks.fields import covers, our_entry, takeover
+from stunnergw.sinks.fields import REFERENCE_BINARY, covers, our_entry, takeover
 from stunnergw.sinks.owning import not_ours
 from stunnergw.sinks.sending import NOTHING_THERE, Effect, Target, apply, take_over
 from stunnergw.sinks.simulating import applied, owners
@@ -138,6 +138,9 @@ class ObjectWriter:
         if found is None:
             return _Live(NOTHING_THERE)
         if not found.applied_fields or not_ours(job.kind, found, job.body, self._known.store):
+            return None
+        # Somebody took fields of ours: should it be the reference operator, back in between, its own have to go, too.
+        if found.annotations.get(APPLIED) == job.digest or found.manager == REFERENCE_BINARY:
             return None
         return _Live(Target(found.uid, found.resource_version))
 

@@ -40,6 +40,7 @@ STAYS = {
 """What stays on purpose: the Service of a Gateway with nothing to serve, a ConfigMap that pods may have mounted."""
 
 EDGE = named("Service", "media", "edge")
+EDGE_WORKLOAD = named("Deployment", "media", "edge")
 
 
 def cases() -> list[Any]:
@@ -89,6 +90,25 @@ async def test_all_is_as_if_made_from_nothing(cluster: Cluster, api: Api, found:
     assert await start(cluster, found, mode) == []
 
 
+async def test_there_and_back_and_there_again(cluster: Cluster, api: Api) -> None:
+    found = scenario("01")
+    await left_behind(api, found, "managed")
+    before = await api.get(EDGE_WORKLOAD)
+    await start(cluster, found, "managed")
+    expected, _ = expected_world(found, "managed")
+    # The reference operator again: it updates the whole of what it finds to what it wants.
+    ours = await api.get(EDGE_WORKLOAD)
+    ours["spec"] = before["spec"]
+    path = await api.path(EDGE_WORKLOAD)
+    _, its = await api.request("PUT", path, body=ours, query={"fieldManager": MANAGER})
+    assert "20M" in str(its["spec"])
+    async with operating_within(cluster, decisions_of(found, "managed")) as within:
+        await within.has_finished()
+        told = list(differing(expected, await world_of(api, within)))
+    assert not told, "\n".join(told)
+    assert await start(cluster, found, "managed") == []
+
+
 async def test_a_port_that_moved_meanwhile_is_there_once(cluster: Cluster, api: Api) -> None:
     found = scenario("01")
     await left_behind(api, found, "managed")
@@ -121,7 +141,7 @@ async def test_what_an_autoscaler_or_a_cloud_set_stays(cluster: Cluster, api: Ap
     await left_behind(api, found, "managed", recording)
     before = await api.get(EDGE)
     await start(cluster, found, "managed")
-    assert (await api.get(named("Deployment", "media", "edge")))["spec"]["replicas"] == 3
+    assert (await api.get(EDGE_WORKLOAD))["spec"]["replicas"] == 3
     service = await api.get(EDGE)
     assert service["spec"]["loadBalancerClass"] == "example.org/lb"
     kept = ("clusterIP", "ports", "allocateLoadBalancerNodePorts")

@@ -37,6 +37,7 @@ STANDS_FOR: dict[tuple[str, str], str] = {
     ("docs/standalone.md", "stunnerd"): "tests/examples/test_loopback.py",
     ("docs/install.md", "cluster"): "tests/cluster/test_install.py",
     ("docs/install.md", "container"): "tests/house/test_deploy.py",
+    ("docs/upgrade.md", "cluster"): "tests/cluster/test_upgrade.py",
 }
 
 

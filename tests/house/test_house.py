@@ -51,3 +51,10 @@ def test_changelog_fragments_have_a_type_that_the_changelog_shows() -> None:
     name = re.compile(rf"(\d+|\+[a-z0-9-]+)\.({types})(\.\d+)?\.md")
     fragments = [path.name for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md"]
     assert [fragment for fragment in fragments if not name.fullmatch(fragment)] == []
+
+
+def test_metrics_that_documents_name_are_those_of_the_list() -> None:
+    name = re.compile(r"stunnergw_[a-z_]+")
+    listed = set(name.findall((ROOT / "docs" / "metrics.md").read_text("utf-8")))
+    for document in sorted((ROOT / "docs").glob("*.md")):
+        assert set(name.findall(document.read_text("utf-8"))) <= listed, document.name
