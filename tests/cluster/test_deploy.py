@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from stunnergw.cli.commands import run_command
+from stunnergw.resources.crds import custom_resource_definitions
 from tests.cluster.deploying import DEPLOY, NAME, NAMESPACE, STAYS, Deployer, overlay, pod_of
 from tests.realparts.api import ApiError
 from tests.realparts.crds import remove_crds
@@ -102,8 +103,10 @@ async def admitted(api: Api, workload: dict[str, Any]) -> list[str]:
 @pytest.mark.usefixtures("stunner")
 @pytest.mark.parametrize("folder", ["crds", "managed", "default", "legacy"])
 async def test_a_folder_is_applied_without_a_warning_and_again_without_a_change(
-    deployer: Deployer, folder: str
+    deployer: Deployer, api: Api, folder: str
 ) -> None:
+    # Others have applied them without kubectl, which it would warn of.
+    await remove_crds(api, custom_resource_definitions())
     first = await deployer.apply(folder)
     assert first.err == ""
     before = await deployer.versions(folder)

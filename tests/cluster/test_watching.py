@@ -209,7 +209,7 @@ async def test_definitions_come_after_us_go_and_come_again(cluster: Cluster, api
         await observer.until(lambda store: store.versions(UDP_ROUTE) == ("v1alpha2",))
         await api.apply(gateway("edge", namespace))
         await observer.until(lambda store: store.get(GATEWAY, edge))
-        assert not observer.look().unavailable()
+        await observer.until(lambda store: not store.unavailable())
 
 
 async def test_who_may_not_read_says_so_and_goes_on_when_granted(cluster: Cluster, api: Api, namespace: str) -> None:
