@@ -88,11 +88,13 @@ def is_item(keys: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
 
 
 class Takeover(NamedTuple):
-    """An object's managedFields with what the reference operator wrote made ours."""
+    """An object's managedFields with what others wrote made ours: the reference operator, or who moved our ports."""
 
     entries: list[dict[str, Any]]
     left: tuple[str, ...]
     """Annotations that stay and are nobody's now: where they come from cannot be seen, and clouds act on them."""
+    ports: tuple[str, ...] = ()
+    """Ports of a Service that others wrote, and that go (:mod:`stunnergw.sinks.clashing`)."""
 
 
 def takeover(metadata: Mapping[str, Any], body: Mapping[str, Any]) -> Takeover | None:

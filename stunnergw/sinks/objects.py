@@ -19,11 +19,13 @@ from stunnergw.errors import ApiError, InvalidObject, NotFoundOut
 from stunnergw.projection.bodies import APPLIED
 from stunnergw.projection.outputs import Undecided, Want
 from stunnergw.projection.services import MOST_OF_A_CONFIG_MAP
-from stunnergw.resources.kinds import CONFIG_MAP, find
+from stunnergw.resources.core import Service
+from stunnergw.resources.kinds import CONFIG_MAP, SERVICE, find
 from stunnergw.resources.metadata import Key, ObjectMeta
 from stunnergw.resources.parsing import parse
 from stunnergw.sinks.applying import applied_body, has_secrets, without_secrets
 from stunnergw.sinks.changes import differences
+from stunnergw.sinks.clashing import rearranged, with_ports
 from stunnergw.sinks.fields import REFERENCE_BINARY, covers, our_entry, takeover
 from stunnergw.sinks.owning import not_ours
 from stunnergw.sinks.sending import NOTHING_THERE, Effect, Target, apply, take_over
@@ -129,20 +131,23 @@ class ObjectWriter:
             message = f"{size} bytes are too many for ConfigMap {job.key}: the last document stays"
             return job.verdict._replace(outcome=Outcome.REFUSED, message=message)
         try:
-            return await self._try(job, None if self._sender.dry else self._unseen(job, found and found.metadata))
+            return await self._try(job, None if self._sender.dry else self._unseen(job, found))
         except NotFoundOut as error:
             return job.failed(error)
 
-    def _unseen(self, job: _Job, found: ObjectMeta | None) -> _Live | None:
-        """Return what can be written upon without a look: nothing, or what we wrote before."""
+    def _unseen(self, job: _Job, found: KubernetesObject | None) -> _Live | None:
+        """Return what can be written upon without a look: nothing, or what we wrote before and nobody rearranged."""
         if found is None:
             return _Live(NOTHING_THERE)
-        if not found.applied_fields or not_ours(job.kind, found, job.body, self._known.store):
+        metadata = found.metadata
+        if not metadata.applied_fields or not_ours(job.kind, metadata, job.body, self._known.store):
             return None
         # Somebody took fields of ours: should it be the reference operator, back in between, its own have to go, too.
-        if found.annotations.get(APPLIED) == job.digest or found.manager == REFERENCE_BINARY:
+        if metadata.annotations.get(APPLIED) == job.digest or metadata.manager == REFERENCE_BINARY:
             return None
-        return _Live(Target(found.uid, found.resource_version))
+        if isinstance(found, Service) and rearranged(found, job.body):
+            return None
+        return _Live(Target(metadata.uid, metadata.resource_version))
 
     async def _try(self, job: _Job, live: _Live | None) -> Verdict:
         for _ in range(TRIES):
@@ -171,7 +176,10 @@ class ObjectWriter:
         if refused:
             return job.verdict._replace(outcome=Outcome.REFUSED, message=refused)
         target = Target(metadata.uid, metadata.resource_version)
-        return _Live(target, takeover(found["metadata"], job.body), found)
+        taken = takeover(found["metadata"], job.body)
+        if job.kind is SERVICE:
+            taken = with_ports(taken, found=found, body=job.body)
+        return _Live(target, taken, found)
 
     async def _send(self, job: _Job, live: _Live) -> Verdict:
         target, taken = live.target, live.takeover
@@ -182,7 +190,7 @@ class ObjectWriter:
             if answer is not None:
                 metadata = _METADATA.validate_python(orjson.loads(answer)["metadata"])
                 target = Target(metadata.uid, metadata.resource_version)
-                _tell_left(job, taken)
+                _tell_taken(job, taken)
         effect = _effect(job, live) if self._sender.dry else None
         answer = await self._sender.send(apply(job.kind, job.body, target=target, effect=effect))
         if answer is None:
@@ -226,7 +234,10 @@ def _size(body: dict[str, Any]) -> int:
     return sum(len(text.encode()) for text in body.get("data", {}).values())
 
 
-def _tell_left(job: _Job, taken: Takeover) -> None:
+def _tell_taken(job: _Job, taken: Takeover) -> None:
+    if taken.ports:
+        log.info("ports that others wrote were in the way", object=f"{job.kind.kind} {job.key}", gone=list(taken.ports))
+        return
     log.info(
         "taken over from the reference operator",
         object=f"{job.kind.kind} {job.key}",
