@@ -1,4 +1,4 @@
-"""What the API server said to the objects that a Gateway owns: its status waits for that, and tells of a refusal.
+"""What the API server said to the objects of a Gateway, or a class: its status waits for that, and tells of a refusal.
 
 Documents and owned objects never depend on it. A wanted object is *answered* when the object that stands there bears
 its digest, or when the last write of that digest came to an end, whatever it was. Until then the status is undecided,
@@ -15,9 +15,9 @@ from stunnergw.projection.bodies import APPLIED
 from stunnergw.projection.outputs import Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
-from stunnergw.projection.services import service
+from stunnergw.projection.services import config_map, service
 from stunnergw.projection.workloads import Workloads, workloads
-from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY, SERVICE
+from stunnergw.resources.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, GATEWAY, SERVICE
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
 
@@ -59,17 +59,34 @@ def unwritten(db: Context, gateway: Key) -> tuple[Unwritten, ...]:
         return ()
     found, waiting = [], []
     for kind, wanted in _wanted(db, gateway):
-        key = Key(wanted.namespace, wanted.name)
-        if _stands(db, kind, key, digest=wanted.digest):
-            continue
-        last = db.wrote(kind, key)
-        if last is None or last.digest != wanted.digest:
-            waiting.append(kind.describe(key))
-        elif last.outcome != "written":
-            found.append(_unwritten(db, gateway, kind, last))
+        answered, last = _answer(db, kind, wanted)
+        if not answered:
+            waiting.append(kind.describe(Key(wanted.namespace, wanted.name)))
+        elif last is not None:
+            found.append(_unwritten(kind, last, stands=_is_owned(db, gateway, kind, last.key)))
     if waiting:
         raise Unknown(f"the status waits for {' and '.join(waiting)} to be written")
     return tuple(found)
+
+
+@query("answer to ConfigMap")
+def unwritten_config_map(db: Context, class_name: str) -> str:
+    """Say why the ConfigMap of a class (legacy mode) is not as it is wanted; empty where it is.
+
+    Raises:
+        Unknown: it is not answered yet.
+    """
+    wanted = config_map.attempt(db, class_name)
+    if db.settings.standalone or db.settings.dry_run or not isinstance(wanted, Want):
+        return ""
+    answered, last = _answer(db, CONFIG_MAP, wanted.value)
+    if not answered:
+        name = CONFIG_MAP.describe(Key(wanted.value.namespace, wanted.value.name))
+        raise Unknown(f"the status waits for {name} to be written")
+    if last is None:
+        return ""
+    found = db.get(CONFIG_MAP, last.key)
+    return _unwritten(CONFIG_MAP, last, stands=found is not None and APPLIED in found.metadata.annotations).message
 
 
 def not_programmed(objects: tuple[Unwritten, ...], *, reachable: bool) -> Problem | None:
@@ -103,14 +120,20 @@ def _wanted(db: Context, gateway: Key) -> Iterator[tuple[Kind[Any], OwnedObject]
             yield kind, output.value
 
 
-def _stands(db: Context, kind: Kind[Any], key: Key, *, digest: str) -> bool:
+def _answer(db: Context, kind: Kind[Any], wanted: OwnedObject) -> tuple[bool, Wrote | None]:
+    """Say whether a wanted object is answered, and with what where it was not taken."""
+    key = Key(wanted.namespace, wanted.name)
     found = db.get(kind, key)
-    return found is not None and found.metadata.annotations.get(APPLIED) == digest
+    if found is not None and found.metadata.annotations.get(APPLIED) == wanted.digest:
+        return True, None
+    last = db.wrote(kind, key)
+    if last is None or last.digest != wanted.digest:
+        return False, None
+    return True, None if last.outcome == "written" else last
 
 
-def _unwritten(db: Context, gateway: Key, kind: Kind[Any], last: Wrote) -> Unwritten:
+def _unwritten(kind: Kind[Any], last: Wrote, *, stands: bool) -> Unwritten:
     name, said = kind.describe(last.key), _steady(last.message)
-    stands = _is_owned(db, gateway, kind, last.key)
     if said.startswith(f"{name} "):
         message = said  # our own words: they name the object and the remedy
     else:
@@ -121,6 +144,8 @@ def _unwritten(db: Context, gateway: Key, kind: Kind[Any], last: Wrote) -> Unwri
 def _remedy(kind: Kind[Any], outcome: str) -> str:
     if outcome != "refused":
         return "it is tried again"
+    if kind is CONFIG_MAP:
+        return "look at permissions, quotas and admission webhooks"
     if kind is SERVICE:
         return "mend what it names: the Gateway, its annotations or the GatewayConfig, else quotas and permissions"
     return "mend what it names: the Dataplane or the Gateway, else quotas and permissions"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stunnergw.errors import Unknown
+from stunnergw.projection.answers import unwritten_config_map
 from stunnergw.projection.classes import Accepted, Broken, class_today
 from stunnergw.projection.conditions import positive
 from stunnergw.projection.outputs import ABSENT, Output, Undecided, Want
@@ -18,7 +19,11 @@ from stunnergw.store.indexes import CONFIG_MAPS_BY_CLASS
 
 @query("status of GatewayClass")
 def class_status(db: Context, name: str) -> Output[ClassStatus]:
-    """Work out the status of a GatewayClass; absent where it is another controller's."""
+    """Work out the status of a GatewayClass; absent where it is another controller's.
+
+    Raises:
+        Unknown: it is not there, or its ConfigMap is not written yet.
+    """
     today, found = class_today(db, name), db.get(GATEWAY_CLASS, Key("", name))
     if today is None or found is None:
         raise Unknown(f"GatewayClass {name} not found")
@@ -42,8 +47,10 @@ def _of_config_maps(db: Context, name: str) -> tuple[str, ...]:
     if not isinstance(wanted, Want):
         return ()
     ours = Key(wanted.value.namespace, wanted.value.name)
-    return tuple(
+    unwritten = unwritten_config_map(db, name)
+    earlier = (
         f"ConfigMap {key} of an earlier setting is left as it is: delete it once no pod mounts it"
         for key in db.select(CONFIG_MAPS_BY_CLASS, name)
         if key != ours
     )
+    return (unwritten, *earlier) if unwritten else tuple(earlier)

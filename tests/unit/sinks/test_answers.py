@@ -12,6 +12,7 @@ from stunnergw.projection.outputs import Undecided, Want
 from stunnergw.projection.snapshots import StatusSlot
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import OWNED_BY, OWNER
+from stunnergw.settings import ConfigVersion, DataplaneMode, Decisions
 from tests.unit.sinks.apiserver import to
 from tests.unit.sinks.stage import EDGE, Lease, Stage, gateway
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.looptime
 NO_RANGE = (
     'Service "edge" is invalid: spec.ports[0].nodePort: Invalid value: 1234: provided port is not in the valid range'
 )
+LEGACY = Decisions(dataplane_mode=DataplaneMode.LEGACY, config_version=ConfigVersion.V1)
 GATEWAY_STATUS = "PATCH Gateway media/edge/status"
 
 
@@ -187,3 +189,44 @@ async def test_a_follower_has_its_statuses_from_what_the_leader_wrote() -> None:
         await follower.idle()
         assert follower.wrote == []
     assert stage.server.writes == []
+
+
+# The ConfigMap of legacy mode --------------------------------------------------------------------------------------
+
+CLASS_STATUS = "PATCH GatewayClass turn/status"
+
+
+def accepted(stage: Stage) -> str:
+    conditions = stage.server.get(kinds.GATEWAY_CLASS, "turn", "")["status"]["conditions"]
+    (found,) = [condition["message"] for condition in conditions if condition["type"] == "Accepted"]
+    return str(found)
+
+
+async def test_a_config_map_that_is_not_ours_is_said_in_the_class_and_nothing_is_rewritten_after_a_restart() -> None:
+    stage = Stage(decisions=LEGACY)
+    stage.server.put(kinds.CONFIG_MAP, {"metadata": {"name": "stunnerd-config", "namespace": "media"}, "data": {}})
+    await stage.once()
+    assert "ConfigMap media/stunnerd-config is not ours and is left alone: delete it, or let us" in accepted(stage)
+    async with stage.running() as life:
+        await asyncio.sleep(60)
+        assert CLASS_STATUS not in stage.server.writes
+        stage.server.delete(kinds.CONFIG_MAP, "stunnerd-config")
+        await asyncio.sleep(600)
+        await life.idle()
+        assert stage.server.has(kinds.CONFIG_MAP, "stunnerd-config")
+        assert "not ours" not in accepted(stage)
+
+
+async def test_a_config_map_that_is_refused_is_told_without_what_the_server_quotes() -> None:
+    stage = Stage(decisions=LEGACY)
+    stage.server.refuse(refusal("pa55word is odd"), fits=to(kinds.CONFIG_MAP))
+    async with stage.running() as life:
+        await life.idle()
+        assert accepted(stage).endswith(
+            "ConfigMap media/stunnerd-config could not be written as wanted: the API server refused it: 422 Invalid; "
+            "look at permissions, quotas and admission webhooks"
+        )
+        stage.server.relent()
+        await asyncio.sleep(600)
+        await life.idle()
+        assert accepted(stage) == "served with GatewayConfig media/turn"
