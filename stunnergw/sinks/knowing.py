@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=KubernetesObject)
 
+AWAITED = 5.0
+"""Seconds after which a watch that does not bring what we wrote is taken to be broken."""
+
 
 class _Answer(NamedTuple):
     upon: str
     """The version that the store had when we wrote; empty for none."""
     object: KubernetesObject
+    at: float
+    """When it came."""
 
 
 @final
@@ -50,13 +55,18 @@ class Known:
         found = self.store.get(kind, key)
         return found.metadata.resource_version if found else ""
 
-    def answered(self, kind: Kind[Any], key: Key, answer: bytes) -> None:
-        """Take in what the server said to a write."""
+    def is_ahead(self, kind: Kind[Any], key: Key, *, now: float) -> bool:
+        """Say whether the watch has still to bring our last write; it is waited for :data:`AWAITED` seconds."""
+        answer = self._answers.get((kind, key))
+        return answer is not None and answer.upon == self.stored_version(kind, key) and now < answer.at + AWAITED
+
+    def answered(self, kind: Kind[Any], key: Key, answer: bytes, *, now: float) -> None:
+        """Take in what the server said to a write, and when."""
         try:
             made = parse(kind, orjson.loads(answer))
         except (InvalidObject, orjson.JSONDecodeError):
             return  # the watch will tell
-        self._answers[kind, key] = _Answer(self.stored_version(kind, key), made)
+        self._answers[kind, key] = _Answer(self.stored_version(kind, key), made, now)
 
     def forget(self, kind: Kind[Any], key: Key) -> None:
         """Drop an answer: the store has heard of the object since."""

@@ -195,7 +195,7 @@ class ObjectWriter:
         answer = await self._sender.send(apply(job.kind, job.body, target=target, effect=effect))
         if answer is None:
             return job.verdict._replace(outcome=Outcome.UNSENT)
-        self._known.answered(job.kind, job.key, answer)
+        self._known.answered(job.kind, job.key, answer, now=self._clocks.running())
         return job.verdict._replace(outcome=Outcome.WRITTEN)
 
 

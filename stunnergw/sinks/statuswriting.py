@@ -15,10 +15,13 @@ import orjson
 from stunnergw.errors import ApiError, NotFoundOut
 from stunnergw.projection.outputs import Want
 from stunnergw.projection.projector import version_of
+from stunnergw.projection.snapshots import OwnedSlot
 from stunnergw.projection.statuses import ClassStatus, GatewayStatus, RouteStatus
+from stunnergw.resources.kinds import GATEWAY, OWNED_KINDS
 from stunnergw.resources.modelling import canonical
 from stunnergw.sinks.changes import differences
 from stunnergw.sinks.objects import TRIES, settled
+from stunnergw.sinks.owning import kind_of, possible_keys
 from stunnergw.sinks.sending import Effect, patch_status
 from stunnergw.sinks.statuses import merged_status
 from stunnergw.sinks.verdicts import Outcome, Verdict
@@ -64,6 +67,8 @@ class StatusWriter:
         if found is None:
             return []
         verdict = Verdict(Outcome.UNCHANGED, slot.kind.name, slot.key, version_of(output))
+        if self._rests_on_old(slot):
+            return [verdict._replace(outcome=Outcome.UNSENT)]
         stored = _Stored(found.metadata.resource_version, found.status)
         try:
             return [await self._try(slot, version, output.value, stored, verdict)]
@@ -71,6 +76,16 @@ class StatusWriter:
             if isinstance(error, ApiError) and error.status == 404:
                 return []
             return [verdict.after(error)]
+
+    def _rests_on_old(self, slot: StatusSlot) -> bool:
+        """Say whether an object of a Gateway was written and is not in the store yet: its status would change again."""
+        if slot.kind is not GATEWAY:
+            return False
+        now = self._clocks.running()
+        owned = (OwnedSlot(kind.kind, slot.key) for kind in OWNED_KINDS)
+        return any(
+            self._known.is_ahead(kind_of(place), key, now=now) for place in owned for key in possible_keys(place)
+        )
 
     async def _try(self, slot: StatusSlot, version: str, wanted: Status, stored: _Stored, verdict: Verdict) -> Verdict:
         for _ in range(TRIES):
@@ -101,7 +116,7 @@ class StatusWriter:
     def _sent(self, slot: StatusSlot, answer: bytes | None, verdict: Verdict) -> Verdict:
         if answer is None:
             return verdict._replace(outcome=Outcome.UNSENT)
-        self._known.answered(slot.kind, slot.key, answer)
+        self._known.answered(slot.kind, slot.key, answer, now=self._clocks.running())
         return verdict._replace(outcome=Outcome.WRITTEN)
 
     async def _look(self, slot: StatusSlot, version: str) -> _Stored | None:

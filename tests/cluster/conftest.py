@@ -7,6 +7,7 @@ use the cluster bear the mark ``cluster``, without saying so themselves.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 from typing import TYPE_CHECKING
@@ -41,12 +42,17 @@ NEEDED = {
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cluster: needs a real API server (built with Go, or in KUBEBUILDER_ASSETS)")
 
+    config.addinivalue_line("markers", "many: takes minutes; run in CI, or when asked for: -m many")
+
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked = "many" in config.option.markexpr or os.environ.get("CI") == "true"
     for item in items:
         if "cluster" in _fixtures(item):
             item.add_marker("cluster")
+        if item.get_closest_marker("many") and not asked:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: pytest -m many runs it"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -67,6 +73,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _fixtures(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture
+def saying(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a line now, as those of the real parts are."""
+    return _saying(request.config)
 
 
 def _saying(config: pytest.Config) -> Callable[[str], None]:

@@ -58,6 +58,27 @@ async def test_a_status_is_written_after_the_objects_and_once() -> None:
     assert stage.server.writes.index(GATEWAY_STATUS) > stage.server.writes.index("PATCH Deployment media/edge")
 
 
+async def test_a_status_waits_for_the_watch_to_bring_what_was_written() -> None:
+    """Else it would say that there is no Service, and a moment later that there is one."""
+    stage = Stage()
+    stage.server.lag = True
+    async with stage.running() as life:
+        await asyncio.sleep(3)
+        assert stage.server.has(kinds.SERVICE, "edge")
+        assert GATEWAY_STATUS not in stage.server.writes
+        stage.server.catch_up()
+        await life.idle()
+    assert stage.server.writes.count(GATEWAY_STATUS) == 1
+
+
+async def test_a_watch_that_brings_nothing_holds_up_no_status_for_long() -> None:
+    stage = Stage()
+    stage.server.lag = True
+    async with stage.running():
+        await asyncio.sleep(7)
+        assert GATEWAY_STATUS in stage.server.writes
+
+
 async def test_a_refusal_is_told_to_its_gateway_alone_and_heals() -> None:
     stage = Stage()
     stage.server.put(kinds.GATEWAY, odd_port('{"udp": 1234}'))
