@@ -6,13 +6,12 @@ Service's node port, and without a cluster the --public-address setting. Where n
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.projection.listeners import own_listeners
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.queries import query
-from stunnergw.projection.refusals import ADDRESS_TYPES
+from stunnergw.projection.refusals import ADDRESS_TYPES, address_type
 from stunnergw.projection.serviceports import exposure
 from stunnergw.projection.statuses import AssignedAddress
 from stunnergw.resources.kinds import GATEWAY, NODE
@@ -43,15 +42,6 @@ class PublicAddress(NamedTuple):
         return AssignedAddress(self.type, self.value) if self.value else None
 
 
-def address_type(value: str) -> str:
-    """Return IPAddress or Hostname."""
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return "Hostname"
-    return "IPAddress"
-
-
 @query("public address")
 def public_address(db: Context, gateway: Key, listener: str, held: bool) -> PublicAddress:
     """Return the public address of a listener."""
@@ -60,7 +50,7 @@ def public_address(db: Context, gateway: Key, listener: str, held: bool) -> Publ
         return PublicAddress("", "", 0, f"Gateway {gateway} has no listener {listener}")
     asked = _asked_for(db, gateway)
     if asked:
-        return PublicAddress(address_type(asked), asked, rule.port, "spec.addresses of the Gateway")
+        return PublicAddress(asked.type, asked.value, rule.port, "spec.addresses of the Gateway")
     found, lacked = _from_service(db, gateway, rule, held=held)
     if found is not None:
         return found
@@ -70,10 +60,13 @@ def public_address(db: Context, gateway: Key, listener: str, held: bool) -> Publ
     return PublicAddress("", "", 0, "; ".join(lacked))
 
 
-def _asked_for(db: Context, gateway: Key) -> str:
+def _asked_for(db: Context, gateway: Key) -> AssignedAddress | None:
     found = db.get(GATEWAY, gateway)
     first = found.spec.addresses[0] if found and found.spec.addresses else None
-    return first.value if first and first.type in ADDRESS_TYPES else ""
+    if first is None or not first.value or first.type not in ADDRESS_TYPES:
+        return None
+    # A name that calls itself an IPAddress is no such thing in a status, which the API server would refuse.
+    return AssignedAddress("Hostname" if first.type == "Hostname" else address_type(first.value), first.value)
 
 
 def _from_service(
@@ -100,7 +93,7 @@ def _from_service(
     if node is None:
         lacked.append("no Node has an ExternalIP or ExternalDNS address")
     if node is None or not port.node_port:
-        return None, lacked
+        return None, [*lacked, "wait for one of these, or give spec.addresses"]
     return PublicAddress(node.type, node.value, port.node_port, f"Node {node.name} and {name}"), []
 
 

@@ -15,6 +15,7 @@ from stunnergw.projection.bodies import APPLIED
 from stunnergw.projection.outputs import Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
+from stunnergw.projection.reasons import Reason
 from stunnergw.projection.services import config_map, service
 from stunnergw.projection.workloads import Workloads, workloads
 from stunnergw.resources.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, GATEWAY, SERVICE
@@ -93,11 +94,11 @@ def not_programmed(objects: tuple[Unwritten, ...], *, reachable: bool) -> Proble
     """Say why a Gateway is not programmed; ``reachable``: each listener that is served has an address."""
     if not objects:
         return None
-    reason = "Pending"
+    reason = Reason.PENDING
     if not reachable and any(each.kind == SERVICE.kind for each in objects):
-        reason = "AddressNotAssigned"
+        reason = Reason.ADDRESS_NOT_ASSIGNED
     elif any(each.kind != SERVICE.kind and not each.stands for each in objects):
-        reason = "NoResources"
+        reason = Reason.NO_RESOURCES
     return Problem(reason, sentence(*(each.message for each in objects)))
 
 
@@ -106,7 +107,9 @@ def listener_not_programmed(objects: tuple[Unwritten, ...]) -> Problem | None:
     if not objects:
         return None
     names = " and ".join(each.name for each in objects)
-    return Problem("Pending", f"{names} could not be written as wanted: the Gateway's Programmed condition says why")
+    return Problem(
+        Reason.PENDING, f"{names} could not be written as wanted: the Gateway's Programmed condition says why"
+    )
 
 
 def _wanted(db: Context, gateway: Key) -> Iterator[tuple[Kind[Any], OwnedObject]]:

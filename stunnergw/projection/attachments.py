@@ -13,7 +13,8 @@ from stunnergw.projection.listeners import own_listeners
 from stunnergw.projection.outputs import Undecided
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
-from stunnergw.projection.selectors import matches
+from stunnergw.projection.reasons import Reason
+from stunnergw.projection.selectors import can_be_read, matches
 from stunnergw.projection.statuses import SupportedKind
 from stunnergw.resources.kinds import NAMESPACE, STUNNER_UDP_ROUTE, UDP_ROUTE
 from stunnergw.resources.metadata import GATEWAY_GROUP, Key
@@ -87,9 +88,9 @@ def _no_match(gateway: Key, parent: ParentReference) -> Problem:
     asked = [f"sectionName {parent.section_name}"] if parent.section_name is not None else []
     asked += [f"port {parent.port}"] if parent.port is not None else []
     if not asked:
-        return Problem("NoMatchingParent", f"Gateway {gateway} has no listeners")
+        return Problem(Reason.NO_MATCHING_PARENT, f"Gateway {gateway} has no listeners: add one")
     return Problem(
-        "NoMatchingParent",
+        Reason.NO_MATCHING_PARENT,
         f"Gateway {gateway} has no listener with {' and '.join(asked)}: correct the parentRef or add the listener",
     )
 
@@ -97,7 +98,7 @@ def _no_match(gateway: Key, parent: ParentReference) -> Problem:
 def _not_allowed(route: Key, gateway: Key, selected: list[ListenerRule]) -> Problem:
     names = ", ".join(rule.name for rule in selected)
     return Problem(
-        "NotAllowedByListeners",
+        Reason.NOT_ALLOWED_BY_LISTENERS,
         f"no listener of Gateway {gateway} ({names}) admits a UDPRoute from namespace {route.namespace}: "
         "see protocol, allowedRoutes.namespaces and allowedRoutes.kinds of the listener",
     )
@@ -115,7 +116,7 @@ def _admits_namespace(db: Context, gateway: Key, policy: RouteNamespaces, namesp
         return namespace == gateway.namespace
     if policy.from_ == "All":
         return True
-    if policy.from_ != "Selector" or policy.selector is None:
+    if policy.from_ != "Selector" or policy.selector is None or not can_be_read(policy.selector):
         return False
     found = db.get(NAMESPACE, Key("", namespace))
     return found is not None and matches(policy.selector, found.metadata.labels)

@@ -12,6 +12,7 @@ from stunnergw.dataplane.endpoints import ALL_PORTS, Endpoint, normalise_prefix
 from stunnergw.projection.discovering import addresses_of_service, cluster_ips_of_service, targets_of_service
 from stunnergw.projection.grants import Referrer, Target, how_to_permit, may_refer, routes_need_grants
 from stunnergw.projection.problems import Problem, group_and_kind
+from stunnergw.projection.reasons import Reason
 from stunnergw.resources.kinds import SERVICE, STATIC_SERVICE, STUNNER_UDP_ROUTE
 from stunnergw.resources.metadata import STUNNER_GROUP, Key
 from stunnergw.settings import UDPRoutePorts
@@ -75,11 +76,15 @@ def resolve(db: Context, asked: Asked) -> Backend:
     ref = asked.ref
     if (ref.group, ref.kind) not in (("", "Service"), (STUNNER_GROUP, "StaticService")):
         named = f"{group_and_kind(ref.group, ref.kind)} {ref.name}"
-        return _failed("InvalidKind", f"{asked.where}: {named} cannot be a backend: use a Service or a StaticService")
+        return _failed(
+            Reason.INVALID_KIND, f"{asked.where}: {named} cannot be a backend: use a Service or a StaticService"
+        )
     referrer = Referrer(asked.kind.group, asked.kind.kind, asked.route.namespace)
     target = Target(ref.group, ref.kind, asked.key)
     if not may_refer(db, referrer, target, enforced=routes_need_grants(db, asked.kind)):
-        return _failed("RefNotPermitted", f"{asked.where}: {ref.kind} {asked.key} {how_to_permit(referrer, target)}")
+        return _failed(
+            Reason.REF_NOT_PERMITTED, f"{asked.where}: {ref.kind} {asked.key} {how_to_permit(referrer, target)}"
+        )
     found = _service(db, asked) if ref.kind == "Service" else _static(db, asked)
     if ref.weight == 0 and found.type:
         # Without a type it has no say in what the cluster holds.
@@ -89,13 +94,14 @@ def resolve(db: Context, asked: Asked) -> Backend:
     return found
 
 
-def _failed(reason: str, message: str) -> Backend:
+def _failed(reason: Reason, message: str) -> Backend:
     return Backend(problem=Problem(reason, message))
 
 
 def _not_found(asked: Asked) -> Backend:
     return _failed(
-        "BackendNotFound", f"{asked.where}: {asked.ref.kind} {asked.key} not found: create it, or correct the name"
+        Reason.BACKEND_NOT_FOUND,
+        f"{asked.where}: {asked.ref.kind} {asked.key} not found: create it, or correct the name",
     )
 
 
@@ -109,8 +115,8 @@ def _static(db: Context, asked: Asked) -> Backend:
     problem = None
     if wrong:
         names = ", ".join(text[:64] for text in wrong)
-        message = f"{asked.where}: StaticService {asked.key}: {names}: no IP address or prefix: left out"
-        problem = Problem("UnsupportedValue", message)
+        message = f"{asked.where}: StaticService {asked.key}: {names}: no IP address or prefix: left out, correct it"
+        problem = Problem(Reason.UNSUPPORTED_VALUE, message)
     endpoints = tuple(Endpoint(prefix, ports) for prefix in read.values() if prefix)
     return Backend("STATIC", endpoints, problem, (note,) if note else ())
 
@@ -121,13 +127,15 @@ def _service(db: Context, asked: Asked) -> Backend:
         return _not_found(asked)
     if service_type == "ExternalName":
         return _failed(
-            "InvalidKind", f"{asked.where}: Service {asked.key} is of type ExternalName, which is not supported"
+            Reason.INVALID_KIND,
+            f"{asked.where}: Service {asked.key} is of type ExternalName, which cannot be a "
+            "backend: name a Service with pods, or a StaticService with the addresses",
         )
     enforced = _enforced_port(db, asked)
     name = port_name_of_service(db, asked.key, enforced) if enforced else None
     if enforced and name is None:
         return _failed(
-            "BackendNotFound",
+            Reason.BACKEND_NOT_FOUND,
             f"{asked.where}: Service {asked.key} has no UDP port {enforced}: correct the port of the backendRef",
         )
     if not asked.discovery:

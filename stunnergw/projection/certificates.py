@@ -17,6 +17,7 @@ from stunnergw.projection.grants import Referrer, Target, certificates_need_gran
 from stunnergw.projection.problems import Problem, group_and_kind, sentence
 from stunnergw.projection.queries import query
 from stunnergw.projection.reading import secret
+from stunnergw.projection.reasons import Reason
 from stunnergw.resources.kinds import GATEWAY
 from stunnergw.resources.metadata import GATEWAY_GROUP, Key
 
@@ -65,10 +66,12 @@ def tls_problem(listener: Listener) -> Problem | None:
     tls, name = listener.tls, listener.name
     if tls is None or (tls.mode == TERMINATE and not tls.certificate_refs):
         return Problem(
-            "InvalidTLSConfig", f"listener {name} has no tls.certificateRefs: name a Secret with a certificate"
+            Reason.INVALID_TLS_CONFIG, f"listener {name} has no tls.certificateRefs: name a Secret with a certificate"
         )
     if tls.mode != TERMINATE:
-        return Problem("InvalidTLSConfig", f"tls.mode {tls.mode} of listener {name} is not supported: use Terminate")
+        return Problem(
+            Reason.INVALID_TLS_CONFIG, f"tls.mode {tls.mode} of listener {name} is not supported: use Terminate"
+        )
     return None
 
 
@@ -112,7 +115,7 @@ def _combined(problems: list[Problem]) -> Problem | None:
     if not problems:
         return None
     reasons = [problem.reason for problem in problems]
-    reason = "RefNotPermitted" if "RefNotPermitted" in reasons else reasons[0]
+    reason = Reason.REF_NOT_PERMITTED if Reason.REF_NOT_PERMITTED in reasons else reasons[0]
     return Problem(reason, sentence(*(problem.message for problem in problems)))
 
 
@@ -125,12 +128,14 @@ def _look(db: Context, gateway: Key, listener: str, index: int, ref: SecretObjec
     target = Target("", "Secret", key)
     if not may_refer(db, referrer, target, enforced=certificates_need_grants(db)):
         message = f"{where}: Secret {key} {how_to_permit(referrer, target)}"
-        return CertificateToday(None, Problem("RefNotPermitted", message), (), frozenset({key}), frozenset({key}))
+        return CertificateToday(
+            None, Problem(Reason.REF_NOT_PERMITTED, message), (), frozenset({key}), frozenset({key})
+        )
     return _read(db, where, key)
 
 
 def _bad(message: str, *named: Key) -> CertificateToday:
-    return CertificateToday(None, Problem("InvalidCertificateRef", message), named=frozenset(named))
+    return CertificateToday(None, Problem(Reason.INVALID_CERTIFICATE_REF, message), named=frozenset(named))
 
 
 def _read(db: Context, where: str, key: Key) -> CertificateToday:

@@ -1,10 +1,11 @@
-"""Statuses of GatewayClasses (R3.1, R3.2)."""
+"""Statuses of GatewayClasses (R3.1 to R3.8): what they lead to, and which Gateway API that is seen through."""
 
 from __future__ import annotations
 
 from stunnergw.errors import Unknown
 from stunnergw.projection.answers import unwritten_config_map
-from stunnergw.projection.classes import Accepted, Broken, class_today
+from stunnergw.projection.bundles import supported_features, supported_version
+from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import positive
 from stunnergw.projection.outputs import ABSENT, Output, Undecided, Want
 from stunnergw.projection.problems import sentence
@@ -29,12 +30,21 @@ def class_status(db: Context, name: str) -> Output[ClassStatus]:
         raise Unknown(f"GatewayClass {name} not found")
     generation = found.metadata.generation
     match today:
-        case Accepted(parameters=parameters, warnings=warnings):
-            message = sentence(f"served with GatewayConfig {parameters.config}", *warnings, *_of_config_maps(db, name))
-            return Want(ClassStatus((positive("Accepted", None, message=message, generation=generation),)))
+        case Accepted():
+            accepted = positive("Accepted", None, message=_served(db, name, today), generation=generation)
         case Broken(problem=problem):
-            return Want(ClassStatus((positive("Accepted", problem, message="", generation=generation),)))
-    return ABSENT
+            accepted = positive("Accepted", problem, message="", generation=generation)
+        case Foreign():
+            return ABSENT
+    version = supported_version(db, generation=generation)
+    return Want(ClassStatus((accepted, version) if version else (accepted,), supported_features(db)))
+
+
+def _served(db: Context, name: str, today: Accepted) -> str:
+    """Say what a class is served with, what its author should know, and what changing it costs."""
+    costs = "a new realm ends all calls, new credentials end each at its next refresh"
+    config = f"served with GatewayConfig {today.parameters.config}: {costs}"
+    return sentence(config, *today.warnings, *_of_config_maps(db, name))
 
 
 def _of_config_maps(db: Context, name: str) -> tuple[str, ...]:

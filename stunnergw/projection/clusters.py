@@ -1,7 +1,7 @@
 """Clusters: the peers that a route lets clients reach, out of the backends of all its rules.
 
 A cluster holds addresses or domain names, never both: the first backend that resolves decides, the others are left out
-and said.
+and said. A rule of which nothing can be served is dropped, and said in a condition of its own where others remain.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.projection.backends import Asked, Backend, resolve
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
+from stunnergw.projection.reasons import Reason
 
 if TYPE_CHECKING:
     from stunnergw.dataplane.endpoints import Endpoint
     from stunnergw.projection.queries import Context
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.metadata import Key
-    from stunnergw.resources.routes import UDPRoute
+    from stunnergw.resources.routes import UDPRoute, UDPRouteRule
+
+_NEVER = (Reason.INVALID_KIND, Reason.UNSUPPORTED_VALUE)
+"""Why a backend can never be served as it is written, whatever objects and grants come to be."""
 
 _GIVES = {"STATIC": "addresses", "STRICT_DNS": "a domain name"}
 
@@ -30,6 +34,8 @@ class Cluster(NamedTuple):
     problem: Problem | None
     """ResolvedRefs=False: the reason of the first backend that failed, a message that names all."""
     notes: tuple[str, ...]
+    dropped: Problem | None
+    """PartiallyInvalid=True: some rules can never be served as they are written, and others can."""
 
 
 @query("cluster")
@@ -50,6 +56,7 @@ def cluster(db: Context, kind: Kind[UDPRoute], route: Key, discovery: bool) -> C
         endpoints=tuple(sorted({endpoint for backend in fitting for endpoint in backend.endpoints}, key=_text)),
         problem=_problem(fitting),
         notes=tuple(dict.fromkeys(note for backend in fitting for note in backend.notes)),
+        dropped=_dropped(rules, fitting),
     )
 
 
@@ -58,13 +65,14 @@ class Resolution(NamedTuple):
 
     problem: Problem | None
     notes: tuple[str, ...]
+    dropped: Problem | None
 
 
 @query("resolution")
 def resolution(db: Context, kind: Kind[UDPRoute], route: Key, discovery: bool) -> Resolution:
     """Return what is wrong with a route's backends; apart, since pods come and go and this stays as it is."""
     found = cluster(db, kind, route, discovery)
-    return Resolution(found.problem, found.notes)
+    return Resolution(found.problem, found.notes, found.dropped)
 
 
 def _type(asked: list[Asked], backends: list[Backend]) -> str:
@@ -84,7 +92,7 @@ def _fit(asked: Asked, backend: Backend, cluster_type: str) -> Backend:
         f"{asked.where}: {asked.ref.kind} {asked.key} gives {_GIVES[backend.type]}, backends before it "
         f"{_GIVES[cluster_type]}, and one route cannot mix them: left out, give it a route of its own"
     )
-    return Backend(problem=Problem("UnsupportedValue", message))
+    return Backend(problem=Problem(Reason.UNSUPPORTED_VALUE, message))
 
 
 def _text(endpoint: Endpoint) -> str:
@@ -96,3 +104,24 @@ def _problem(backends: list[Backend]) -> Problem | None:
     if not problems:
         return None
     return Problem(problems[0].reason, sentence(*(problem.message for problem in problems)))
+
+
+def _dropped(rules: tuple[UDPRouteRule, ...], backends: list[Backend]) -> Problem | None:
+    """Say which rules are dropped whole; None where none is, and where no other remains: then it is no part.
+
+    Dropped rather than served as they last were: what they last were does not survive a restart.
+    """
+    of_rules, start = [], 0
+    for rule in rules:
+        of_rules.append(backends[start : start + len(rule.backend_refs)])
+        start += len(rule.backend_refs)
+    problems = [_problem(part) if part and all(map(_is_hopeless, part)) else None for part in of_rules]
+    found = [f"rules[{number}]: {problem.message}" for number, problem in enumerate(problems) if problem]
+    first = next((problem for problem in problems if problem), None)
+    if first is None or None not in problems:
+        return None
+    return Problem(first.reason, f"Dropped Rule {sentence(*found)}")
+
+
+def _is_hopeless(backend: Backend) -> bool:
+    return not backend.endpoints and backend.problem is not None and backend.problem.reason in _NEVER

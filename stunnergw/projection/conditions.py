@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from stunnergw.projection.problems import Problem, sentence
+from stunnergw.projection.reasons import Reason
 from stunnergw.projection.statuses import Condition
-
-if TYPE_CHECKING:
-    from stunnergw.projection.problems import Problem
 
 TRUE = "True"
 FALSE = "False"
 UNKNOWN = "Unknown"
 
 
-def positive(kind: str, problem: Problem | None, *, message: str, generation: int, reason: str = "") -> Condition:
-    """Return a condition that is True for its own name (or ``reason``), or False for the problem's reason."""
+def positive(kind: str, problem: Problem | None, *, message: str, generation: int) -> Condition:
+    """Return a condition that is True for its own name, or False for the problem's reason."""
     if problem is None:
-        return Condition(kind, TRUE, reason or kind, message, generation)
+        return Condition(kind, TRUE, Reason(kind), message, generation)
     return Condition(kind, FALSE, problem.reason, problem.message, generation)
+
+
+def with_notes(problem: Problem | None, notes: tuple[str, ...]) -> Problem | None:
+    """Add to a problem what its author should know besides."""
+    return problem and problem._replace(message=sentence(problem.message, *notes))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.dataplane.configs import Auth
 from stunnergw.projection.problems import Problem, group_and_kind
 from stunnergw.projection.reading import secret
+from stunnergw.projection.reasons import Reason
 from stunnergw.resources.metadata import Key
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _values_of(kind: str, key: Key, found: Secret) -> list[_Found]:
 
 
 def _invalid(message: str) -> Problem:
-    return Problem("InvalidParameters", message)
+    return Problem(Reason.INVALID_PARAMETERS, message)
 
 
 def _unknown_type(where: str) -> Problem:
@@ -111,9 +112,9 @@ def _checked(kind: str, realm: str, values: list[_Found]) -> Credentials | Probl
     found: list[tuple[str, Opaque]] = []
     for entry in values:
         if entry.value is None or entry.value.facts.empty:
-            return _invalid(f"{entry.name} is missing or empty: auth type {kind} needs it")
+            return _invalid(f"{entry.name} is missing or empty: auth type {kind} needs it, give it")
         if not entry.value.facts.text:
-            return _invalid(f"{entry.name} is not UTF-8 text: stunnerd could not be told it")
+            return _invalid(f"{entry.name} is not UTF-8 text, and stunnerd could not be told it: replace it")
         if entry.value.facts.newline:
             warnings.append(f"{entry.name} ends in a newline, which clients must send too")
         found.append((entry.key, entry.value))

@@ -13,10 +13,12 @@ from stunnergw.errors import Unknown
 from stunnergw.projection.attachments import attached_routes
 from stunnergw.projection.certificates import HELD_CERTIFICATES, Certificate, certificate
 from stunnergw.projection.classes import gateways_of_class, ruling
-from stunnergw.projection.listeners import own_listeners, without_reserved
+from stunnergw.projection.listeners import own_listeners
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
+from stunnergw.projection.reasons import Reason
 from stunnergw.projection.refusals import gateway_refusal
+from stunnergw.projection.reservedports import without_reserved
 from stunnergw.resources.kinds import GATEWAY
 from stunnergw.settings import DataplaneMode
 
@@ -91,7 +93,7 @@ def _no_place(
             f"listener {holder[1]} of Gateway {holder[0]}, which is older, has {rule.transport} port "
             f"{rule.document_port}, and both Gateways share one stunnerd: give listener {rule.name} another port"
         )
-        return Problem("PortUnavailable", message), True
+        return Problem(Reason.PORT_UNAVAILABLE, message), True
     holder = names.get(rule.name)
     ruled = ruling(db, gateway)
     if holder and holder[0] != gateway and ruled and ruled.parameters.spelling == "v1alpha1":
@@ -99,7 +101,7 @@ def _no_place(
             f"Gateway {holder[0]}, which is older, has a listener {rule.name} too, and a v1alpha1 document cannot "
             "tell them apart: rename one"
         )
-        return Problem("UnsupportedValue", message), False
+        return Problem(Reason.UNSUPPORTED_VALUE, message), False
     return None
 
 
@@ -188,7 +190,7 @@ def route_left_out(db: Context, class_name: str, route: Key) -> Problem | None:
     if holder == route:
         return None
     return Problem(
-        "UnsupportedValue",
+        Reason.UNSUPPORTED_VALUE,
         f"UDPRoute {holder}, which is older, has the same name, and a v1alpha1 document cannot tell them apart: "
         "rename one",
     )

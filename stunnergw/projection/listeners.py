@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.certificates import certificate, tls_problem
-from stunnergw.projection.classes import parameters_for
-from stunnergw.projection.parameters import port_of
-from stunnergw.projection.problems import Problem
+from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
+from stunnergw.projection.reasons import Reason
 from stunnergw.projection.selectors import can_be_read
 from stunnergw.projection.statuses import SupportedKind
 from stunnergw.resources.gateways import RouteNamespaces
@@ -38,11 +37,13 @@ TRANSPORTS = {"TURN-UDP": "UDP", "TURN-DTLS": "UDP", "TURN-TCP": "TCP", "TURN-TL
 ROUTE_KINDS = (SupportedKind(GATEWAY_GROUP, "UDPRoute"), SupportedKind(STUNNER_GROUP, "UDPRoute"))
 """The kinds of route that all our listeners can take (R6.4)."""
 
+SECURED = ("TURN-TLS", "TURN-DTLS")
+"""The protocols that need a certificate."""
+
+NAMESPACE_POLICIES = ("Same", "All", "Selector")
+
 SAME_NAMESPACE = RouteNamespaces()
 """The policy of a listener that says nothing of namespaces."""
-
-HEALTH_PORT = 8086
-METRICS_PORT = 8080
 
 
 class ListenerRule(NamedTuple):
@@ -83,7 +84,7 @@ class ListenerRule(NamedTuple):
     @property
     def secured(self) -> bool:
         """It needs a certificate."""
-        return self.protocol in ("TURN-TLS", "TURN-DTLS")
+        return self.protocol in SECURED
 
     @property
     def socket(self) -> tuple[str, int]:
@@ -140,6 +141,7 @@ def _judge(spec: Listener, *, crowded: bool) -> ListenerRule:
         conflict=conflict,
         unresolved=unresolved,
         withheld=_withheld(spec),
+        notes=_ignored(spec, protocol),
         namespaces=spec.allowed_routes.namespaces if spec.allowed_routes else SAME_NAMESPACE,
     )
 
@@ -153,12 +155,34 @@ def _conflict(spec: Listener) -> str:
 
 
 def _refusal(spec: Listener, protocol: str, conflict: str) -> Problem | None:
+    """Say why a listener is not accepted, whatever else there is: protocol first, then conflict, then odd values."""
     if not protocol:
         known = ", ".join((*_ALIASES, *TRANSPORTS))
         return Problem(
-            "UnsupportedProtocol", f"protocol {spec.protocol} of listener {spec.name} is not served: use one of {known}"
+            Reason.UNSUPPORTED_PROTOCOL,
+            f"protocol {spec.protocol} of listener {spec.name} is not served: use one of {known}",
         )
-    return Problem("PortUnavailable", conflict) if conflict else None
+    if conflict:
+        return Problem(Reason.PORT_UNAVAILABLE, conflict)
+    policy = spec.allowed_routes.namespaces.from_ if spec.allowed_routes else SAME_NAMESPACE.from_
+    if policy not in NAMESPACE_POLICIES:
+        known = ", ".join(NAMESPACE_POLICIES)
+        return Problem(
+            Reason.UNSUPPORTED_VALUE,
+            f"allowedRoutes.namespaces of listener {spec.name} says from: {policy}: use one of {known}",
+        )
+    return None
+
+
+def _ignored(spec: Listener, protocol: str) -> tuple[str, ...]:
+    """Say what a TURN listener has no use for, though a protocol of its own name gets it past the schema (R5.10)."""
+    notes = []
+    if protocol and spec.hostname:
+        notes.append(f"hostname of listener {spec.name} is ignored, since TURN clients name none: take it out")
+    if protocol and spec.tls and protocol not in SECURED:
+        remedy = "take it out, or make the protocol TURN-TLS or TURN-DTLS"
+        notes.append(f"tls of listener {spec.name} is ignored, since {protocol} has none: {remedy}")
+    return tuple(notes)
 
 
 def _kinds(spec: Listener, protocol: str) -> tuple[tuple[SupportedKind, ...], Problem | None]:
@@ -170,7 +194,7 @@ def _kinds(spec: Listener, protocol: str) -> tuple[tuple[SupportedKind, ...], Pr
     named = {SupportedKind(kind.group, kind.kind) for kind in asked}
     strange = sorted(f"{kind.group}/{kind.kind}" for kind in named.difference(ROUTE_KINDS))
     problem = Problem(
-        "InvalidRouteKinds",
+        Reason.INVALID_ROUTE_KINDS,
         f"allowedRoutes.kinds of listener {spec.name} names {', '.join(strange)}: only UDPRoute "
         f"of {GATEWAY_GROUP} or {STUNNER_GROUP} can be served",
     )
@@ -185,22 +209,29 @@ def _secure(db: Context, gateway: Key, spec: Listener, rule: ListenerRule) -> Li
     if missing:
         return rule._replace(withheld=rule.withheld or missing, waits_for_certificate=rule.withheld is None)
     today = certificate(db, gateway, spec.name)
-    rule = rule._replace(unresolved=today.unresolved or rule.unresolved, notes=(*rule.notes, *today.notes))
+    rule = rule._replace(unresolved=_both(today.unresolved, rule.unresolved), notes=(*rule.notes, *today.notes))
     if rule.withheld:
         return rule
     if today.unread:
         waits = f"listener {spec.name}: {today.unread}"
-        return rule._replace(withheld=Problem("Pending", waits), waits_for_certificate=True, unread=waits)
+        return rule._replace(withheld=Problem(Reason.PENDING, waits), waits_for_certificate=True, unread=waits)
     if today.usable or today.unresolved is None:
         return rule
-    return rule._replace(withheld=Problem("Invalid", today.unresolved.message), waits_for_certificate=True)
+    return rule._replace(withheld=Problem(Reason.INVALID, today.unresolved.message), waits_for_certificate=True)
+
+
+def _both(certificate: Problem | None, kinds: Problem | None) -> Problem | None:
+    """Return one problem for references of both sorts; that of the certificate decides whether anything is served."""
+    if certificate is None or kinds is None:
+        return certificate or kinds
+    return certificate._replace(message=sentence(certificate.message, kinds.message))
 
 
 def _withheld(spec: Listener) -> Problem | None:
     namespaces = spec.allowed_routes.namespaces if spec.allowed_routes else None
     if namespaces and namespaces.from_ == "Selector" and not _selects(namespaces):
         return Problem(
-            "Invalid",
+            Reason.INVALID,
             f"allowedRoutes.namespaces of listener {spec.name} says from: Selector, "
             "and has no selector that can be read: add one",
         )
@@ -245,31 +276,3 @@ def _taken_back(rule: ListenerRule, dropped: set[str]) -> tuple[str, ...]:
     return (
         f"annotation {TARGET_PORT} is ignored for listener {rule.name}: another listener would bind that port, too",
     )
-
-
-def without_reserved(
-    db: Context, gateway: Key, rules: tuple[ListenerRule, ...], *, held: bool
-) -> tuple[ListenerRule, ...]:
-    """Refuse the listeners that would bind a port on which stunnerd itself listens."""
-    if not any(rule.transport == "TCP" for rule in rules):
-        return rules
-    reserved = _reserved_ports(db, gateway, held=held)
-    return tuple(_reserve(rule, reserved) for rule in rules)
-
-
-def _reserved_ports(db: Context, gateway: Key, *, held: bool) -> tuple[int, ...]:
-    """Return the TCP ports that stunnerd itself listens on: health checks, and metrics where they are on."""
-    parameters = parameters_for(db, gateway, held=held)
-    dataplane = parameters.dataplane if parameters else None
-    if parameters is None or dataplane is None:
-        metrics = port_of(parameters.metrics_endpoint) if parameters and parameters.spelling == "v1alpha1" else None
-        return (HEALTH_PORT,) if metrics is None else (HEALTH_PORT, metrics)
-    ports = () if dataplane.spec.disable_health_check else (HEALTH_PORT,)
-    return (*ports, METRICS_PORT) if dataplane.spec.enable_metrics_endpoint else ports
-
-
-def _reserve(rule: ListenerRule, reserved: tuple[int, ...]) -> ListenerRule:
-    if rule.refused or rule.transport != "TCP" or rule.document_port not in reserved:
-        return rule
-    message = f"stunnerd itself listens on TCP port {rule.document_port}: give listener {rule.name} another port"
-    return rule._replace(refused=Problem("PortUnavailable", message))

@@ -13,6 +13,7 @@ from stunnergw.projection.credentials import Credentials, credentials
 from stunnergw.projection.environment import environment
 from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
+from stunnergw.projection.reasons import Reason
 from stunnergw.resources.kinds import DATAPLANE, GATEWAY_CLASS, GATEWAY_CONFIG
 from stunnergw.resources.metadata import STUNNER_GROUP, Key
 from stunnergw.settings import ConfigVersion, DataplaneMode
@@ -62,7 +63,7 @@ class Judged(NamedTuple):
 
 
 def _invalid(message: str) -> Problem:
-    return Problem("InvalidParameters", message)
+    return Problem(Reason.INVALID_PARAMETERS, message)
 
 
 def config_of(db: Context, gateway_class: GatewayClass) -> GatewayConfig | Problem:

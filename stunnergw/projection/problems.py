@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from stunnergw.projection.reasons import Reason
 
 
 class Problem(NamedTuple):
     """A reason of the Gateway API and a sentence that names the object, the field and the remedy."""
 
-    reason: str
+    reason: Reason
     message: str
 
 

@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING
 from stunnergw.projection.attachments import attachments, masked, parent_key
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.clusters import resolution
-from stunnergw.projection.conditions import positive
+from stunnergw.projection.conditions import TRUE, positive
 from stunnergw.projection.legacy import route_left_out
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
-from stunnergw.projection.statuses import ParentStatus, RouteStatus
+from stunnergw.projection.reasons import Reason
+from stunnergw.projection.statuses import Condition, ParentStatus, RouteStatus
 from stunnergw.resources.kinds import GATEWAY
 
 if TYPE_CHECKING:
     from stunnergw.projection.attachments import Attachment
+    from stunnergw.projection.clusters import Resolution
     from stunnergw.projection.outputs import Output
     from stunnergw.projection.parameters import Parameters
     from stunnergw.projection.queries import Context
-    from stunnergw.projection.statuses import Condition, Conditions
+    from stunnergw.projection.statuses import Conditions
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.metadata import Key
     from stunnergw.resources.routes import UDPRoute
@@ -83,7 +85,11 @@ def _conditions(
         message=f"attached to Gateway {gateway}: {_listeners(attached)}",
         generation=generation,
     )
-    return (accepted, _resolved(db, kind, key, parameters, generation))
+    found = resolution(db, kind, key, parameters.discovery)
+    conditions: Conditions = (accepted, _resolved(found, generation))
+    if refused is None and found.dropped:
+        conditions += (Condition("PartiallyInvalid", TRUE, *found.dropped, generation),)
+    return conditions
 
 
 def _refusal(
@@ -94,7 +100,7 @@ def _refusal(
             f"the stunner.l7mp.io UDPRoute {route} has the same name and is served in its place: "
             "delete or rename one of the two"
         )
-        return Problem("Pending", message)
+        return Problem(Reason.PENDING, message)
     if attached.refused is None and parameters.spelling == "v1alpha1":
         return route_left_out(db, parameters.class_name, route)
     return attached.refused
@@ -105,8 +111,7 @@ def _listeners(attached: Attachment) -> str:
     return f"listener {names[0]}" if len(names) == 1 else f"listeners {', '.join(names)}"
 
 
-def _resolved(db: Context, kind: Kind[UDPRoute], route: Key, parameters: Parameters, generation: int) -> Condition:
-    found = resolution(db, kind, route, parameters.discovery)
+def _resolved(found: Resolution, generation: int) -> Condition:
     problem = found.problem and Problem(found.problem.reason, sentence(found.problem.message, *found.notes))
     return positive(
         "ResolvedRefs", problem, message=sentence("all backendRefs resolve", *found.notes), generation=generation

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from stunnergw.projection.outputs import Output
+    from stunnergw.projection.reasons import Reason
     from stunnergw.resources.routes import ParentReference
 
 
@@ -17,7 +18,7 @@ class Condition(NamedTuple):
 
     type: str
     status: str
-    reason: str
+    reason: Reason
     message: str
     observed_generation: int
 
@@ -27,7 +28,7 @@ class Condition(NamedTuple):
             "type": self.type,
             "status": self.status,
             "observedGeneration": self.observed_generation,
-            "reason": self.reason,
+            "reason": str(self.reason),
             "message": self.message,
         }
 
@@ -39,10 +40,13 @@ class ClassStatus(NamedTuple):
     """Status of a GatewayClass."""
 
     conditions: Conditions
+    features: tuple[str, ...] | None = None
+    """What we support of the Gateway API, sorted; None where the server has no place for it (R3.8)."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it in Kubernetes' form."""
-        return {"conditions": [condition.as_json() for condition in self.conditions]}
+        told = {} if self.features is None else {"supportedFeatures": [{"name": name} for name in self.features]}
+        return {"conditions": [condition.as_json() for condition in self.conditions], **told}
 
 
 class AssignedAddress(NamedTuple):

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
     from stunnergw.projection.statuses import Status
     from stunnergw.resources.routes import ParentReference
 
-LISTENER_CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs", "Conflicted")
-"""The condition types that are ours to set and to take away."""
+CLASS_CONDITIONS = ("Accepted", "SupportedVersion")
+GATEWAY_CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs")
+LISTENER_CONDITIONS = (*GATEWAY_CONDITIONS, "Conflicted")
+ROUTE_CONDITIONS = ("Accepted", "ResolvedRefs", "PartiallyInvalid")
+"""The condition types that are ours to set and to take away, in each place (R2.1)."""
+
+MOST_CONDITIONS = 8
+MOST_PARENTS = 32
+"""What the schemas allow (R2.11). Beyond it ours give way: one too many, and the API server refuses the whole."""
 
 
 def merged_status(wanted: Status, stored: bytes | None, *, now: str | None) -> dict[str, Any]:
@@ -35,7 +42,8 @@ def merged_status(wanted: Status, stored: bytes | None, *, now: str | None) -> d
         case GatewayStatus():
             return old | wanted.as_json() | _gateway_parts(wanted, old, now)
         case ClassStatus():
-            return old | {"conditions": _conditions(wanted.conditions, old.get("conditions") or [], now)}
+            conditions = _conditions(CLASS_CONDITIONS, wanted.conditions, old.get("conditions") or [], now)
+            return old | wanted.as_json() | {"conditions": conditions}
 
 
 def _gateway_parts(wanted: GatewayStatus, old: dict[str, Any], now: str | None) -> dict[str, Any]:
@@ -43,24 +51,28 @@ def _gateway_parts(wanted: GatewayStatus, old: dict[str, Any], now: str | None) 
     listeners = []
     for listener in wanted.listeners:
         before = stored.get(listener.name, {}).get("conditions") or []
-        listeners.append(listener.as_json() | {"conditions": _conditions(listener.conditions, before, now)})
+        listeners.append(
+            listener.as_json() | {"conditions": _conditions(LISTENER_CONDITIONS, listener.conditions, before, now)}
+        )
     return {
-        "conditions": _conditions(wanted.conditions, old.get("conditions") or [], now),
+        "conditions": _conditions(GATEWAY_CONDITIONS, wanted.conditions, old.get("conditions") or [], now),
         "listeners": listeners,
     }
 
 
-def _conditions(wanted: Conditions, stored: list[dict[str, Any]], now: str | None) -> list[dict[str, Any]]:
-    """Merge conditions by type, keeping the stored order; ours that are no longer wanted go."""
+def _conditions(
+    own: tuple[str, ...], wanted: Conditions, stored: list[dict[str, Any]], now: str | None
+) -> list[dict[str, Any]]:
+    """Merge conditions by type, keeping the stored order; of our ``own`` types those no longer wanted go."""
     ours = {condition.type: condition for condition in wanted}
     merged = []
     for condition in stored:
         kind = condition.get("type", "")
         if kind in ours:
             merged.append(_stamped(ours.pop(kind).as_json(), condition, now))
-        elif kind not in LISTENER_CONDITIONS:
+        elif kind not in own:
             merged.append(condition)
-    return merged + [_stamped(condition.as_json(), None, now) for condition in ours.values()]
+    return _at_most(MOST_CONDITIONS, merged, [_stamped(condition.as_json(), None, now) for condition in ours.values()])
 
 
 def _stamped(condition: dict[str, Any], stored: dict[str, Any] | None, now: str | None) -> dict[str, Any]:
@@ -82,11 +94,17 @@ def _parents(wanted: RouteStatus, stored: list[dict[str, Any]], now: str | None)
             merged.append(_parent(wanted, found.parent, found.conditions, before, now))
         elif found is not None and found.conditions is not ABSENT:
             merged.append(before)
-    return merged + [
+    added = [
         _parent(wanted, entry.parent, entry.conditions, None, now)
         for entry in ours.values()
         if isinstance(entry.conditions, Want)
     ]
+    return _at_most(MOST_PARENTS, merged, added)
+
+
+def _at_most(most: int, stored: list[dict[str, Any]], added: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add as many as there is room for beside what stands there already."""
+    return stored + added[: max(0, most - len(stored))]
 
 
 def _parent(
@@ -100,7 +118,7 @@ def _parent(
     return {
         "parentRef": parent_json(parent),
         "controllerName": wanted.controller,
-        "conditions": _conditions(conditions.value, before, now),
+        "conditions": _conditions(ROUTE_CONDITIONS, conditions.value, before, now),
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stunnergw.resources.gateways import Gateway, GatewayClass
     from stunnergw.resources.grants import ReferenceGrant
     from stunnergw.resources.kinds import Kind
-    from stunnergw.resources.owned import ConfigMap
+    from stunnergw.resources.owned import ConfigMap, CustomResourceDefinition
     from stunnergw.resources.routes import UDPRoute
 
 T = TypeVar("T", bound=KubernetesObject)
@@ -91,6 +91,10 @@ def _class_of_config_map(config_map: ConfigMap) -> tuple[str, ...]:
     return (related.removeprefix("/"),) if related.startswith("/") else ()
 
 
+def _group_of_definition(definition: CustomResourceDefinition) -> tuple[str]:
+    return (definition.metadata.name.partition(".")[2],)
+
+
 GATEWAYS_BY_CLASS: Index[Gateway, GatewayItem] = Index(
     "gateways by class",
     kinds.GATEWAY,
@@ -112,9 +116,13 @@ GRANTS_BY_NAMESPACE: Index[ReferenceGrant, Key] = Index(
     "grants by namespace", kinds.REFERENCE_GRANT, lambda grant: (grant.metadata.namespace,), _key
 )
 ALL_NODES: Index[Any, Key] = Index("all nodes", kinds.NODE, _all, _key)
+DEFINITIONS_BY_GROUP: Index[CustomResourceDefinition, Key] = Index(
+    "definitions by group", kinds.CUSTOM_RESOURCE_DEFINITION, _group_of_definition, _key
+)
 
 INDEXES: tuple[Index[Any, Any], ...] = (
     GATEWAYS_BY_CLASS, CLASSES_BY_CONFIG, ALL_CLASSES, ROUTES_BY_GATEWAY, STUNNER_ROUTES_BY_GATEWAY,
     SLICES_BY_SERVICE, SERVICES_BY_GATEWAY, CONFIG_MAPS_BY_CLASS, GRANTS_BY_NAMESPACE, ALL_NODES,
+    DEFINITIONS_BY_GROUP,
 )  # fmt: skip
 """All indexes that a store keeps."""

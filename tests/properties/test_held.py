@@ -74,6 +74,7 @@ def test_what_ran_is_served_on_and_said(breaker: Applied | Deleted) -> None:
     assert held.conditions(kinds.GATEWAY, EDGE) == {
         "Accepted": "False/InvalidParameters",
         "Programmed": "False/Invalid",
+        "ResolvedRefs": "True/ResolvedRefs",
     }
 
 

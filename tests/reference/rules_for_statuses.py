@@ -67,6 +67,15 @@ def conflicted_when_true(world: World, _scenario: Scenario) -> None:
             del listener["conditions"]["Conflicted"]
 
 
+def references_summed_up(world: World, _scenario: Scenario) -> None:
+    """Write on each Gateway whether the references of all its listeners resolve."""
+    for name, status in world["statuses"].items():
+        if name.startswith("Gateway ") and status.get("listeners"):
+            resolved = [found["conditions"]["ResolvedRefs"] for found in status["listeners"].values()]
+            good = all(each.startswith("True") for each in resolved)
+            status["conditions"]["ResolvedRefs"] = "True/ResolvedRefs" if good else "False/ListenersNotResolved"
+
+
 def _is_broken(world: World, gateway: dict[str, Any]) -> bool:
     status = world["statuses"].get(f"GatewayClass {gateway['spec']['gatewayClassName']}") or {}
     accepted: str = (status.get("conditions") or {}).get("Accepted", "")
@@ -95,4 +104,5 @@ STATUS_RULES: dict[str, Callable[[World, Scenario], None]] = {
     "invalid-class": invalid_class,
     "listener-programmed": listener_programmed,
     "conflicted-when-true": conflicted_when_true,
+    "references-summed-up": references_summed_up,
 }

@@ -210,7 +210,11 @@ def test_a_wanted_address_counts_without_any_service(kind: str, value: str) -> N
     found = of(gateway(addresses=[{"type": kind, "value": value}]))
     assert public(found) == [f"{value}|3478"]
     assert assigned(found) == [(kind, value)]
-    assert found.conditions(kinds.GATEWAY, EDGE) == {"Accepted": "True/Accepted", "Programmed": "True/Programmed"}
+    assert found.conditions(kinds.GATEWAY, EDGE) == {
+        "Accepted": "True/Accepted",
+        "Programmed": "True/Programmed",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
 
 
 def test_an_address_without_value_is_the_clouds_to_give() -> None:
@@ -230,23 +234,70 @@ def test_step_by_step_to_one_usable_address() -> None:
     assert found.conditions(kinds.GATEWAY, EDGE) == {
         "Accepted": "False/UnsupportedAddress",
         "Programmed": "False/Invalid",
+        "ResolvedRefs": "True/ResolvedRefs",
     }
     assert "spec.addresses[0]" in found.message(kinds.GATEWAY, EDGE, "Accepted")
     found.run(gateway(addresses=[*ASKED, SECOND]))
     assert found.conditions(kinds.GATEWAY, EDGE) == {
         "Accepted": "True/Accepted",
         "Programmed": "False/AddressNotUsable",
+        "ResolvedRefs": "True/ResolvedRefs",
     }
     assert "203.0.113.2" in message(found)
     assert public(found) == ["203.0.113.1|3478"]
     found.run(gateway(addresses=ASKED))
-    assert found.conditions(kinds.GATEWAY, EDGE) == {"Accepted": "True/Accepted", "Programmed": "True/Programmed"}
+    assert found.conditions(kinds.GATEWAY, EDGE) == {
+        "Accepted": "True/Accepted",
+        "Programmed": "True/Programmed",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
     assert assigned(found) == [("IPAddress", "203.0.113.1")]
 
 
 def test_an_address_behind_one_without_value() -> None:
     found = of(gateway(addresses=[{"type": "IPAddress"}, SECOND]), exposing(gateway(), ingress=CLOUD))
     assert public(found) == ["203.0.113.2|3478"] or programmed(found) == "False/AddressNotUsable"
+
+
+def test_r4_1_the_type_is_the_one_that_was_asked_for() -> None:
+    found = of(gateway(addresses=[{"type": "Hostname", "value": "10.0.0.1"}]))
+    assert assigned(found) == [("Hostname", "10.0.0.1")]
+    assert programmed(found) == "True/Programmed"
+
+
+def test_r4_1_a_name_that_calls_itself_an_ip_address_is_not_usable() -> None:
+    """v1alpha2 takes it; a status that repeated its type would be refused by any later version."""
+    found = of(gateway(addresses=[{"type": "IPAddress", "value": "turn.example.org"}]))
+    assert programmed(found) == "False/AddressNotUsable"
+    assert "turn.example.org is no IPAddress: correct it, or say type: Hostname" in message(found)
+    assert assigned(found) == [("Hostname", "turn.example.org")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ([{"type": "Hostname"}], "spec.addresses[0] asks for any address of type Hostname, and there is 198.51.100.1"),
+        ([{"value": "203.0.113.1"}, {}], "spec.addresses[1] asks for any address of type IPAddress besides the first"),
+        ([{}, {"type": "Hostname"}], "spec.addresses[1] asks for any address of type Hostname besides the first"),
+    ],
+    ids=["another type", "after a value", "two wishes"],
+)
+def test_r4_9_an_address_without_value_that_nobody_gives(asked: Any, said: str) -> None:
+    found = of(gateway(addresses=asked), exposing(gateway(), ingress=CLOUD))
+    assert programmed(found) == "False/AddressNotAssigned"
+    assert said in message(found)
+    assert found.conditions(kinds.GATEWAY, EDGE, "udp")["Programmed"] == "True/Programmed"
+
+
+def test_r2_11_more_addresses_than_a_status_holds_are_cut_and_counted() -> None:
+    listeners = [listener(f"l{number}", 3000 + number) for number in range(20)]
+    ports = [port(each["port"]) for each in listeners]
+    ingress = [{"ip": f"198.51.100.{entry['port'] - 2999}", "ports": [entry]} for entry in ports]
+    owner = gateway("edge", *listeners)
+    found = of(owner, exposing(owner, *ports, ingress=ingress))
+    assert assigned(found) == [("IPAddress", f"198.51.100.{number}") for number in range(1, 17)]
+    assert programmed(found) == "True/Programmed"
+    assert "status.addresses has the first 16 of 20 addresses" in message(found)
 
 
 # Without a cluster --------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_an_object_that_bears_the_digest_is_an_answer() -> None:
     found.run(Answer(SERVICE, "seen"), Answer(DEPLOYMENT, "seen"))
     assert programmed(found, "udp") == "no public address: Service media/edge of type LoadBalancer has no " + (
         "load-balancer address; Service media/edge has no node port for UDP 3478; "
-        "no Node has an ExternalIP or ExternalDNS address"
+        "no Node has an ExternalIP or ExternalDNS address; wait for one of these, or give spec.addresses"
     )
 
 
@@ -152,7 +152,11 @@ def test_a_service_that_is_refused() -> None:
     """As recording 41 has it: a node port outside the cluster's range."""
     found = of()
     found.run(Answer(SERVICE, "refused", NO_RANGE), Answer(DEPLOYMENT))
-    assert conditions(found) == {"Accepted": "True/Accepted", "Programmed": "False/AddressNotAssigned"}
+    assert conditions(found) == {
+        "Accepted": "True/Accepted",
+        "Programmed": "False/AddressNotAssigned",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
     assert programmed(found) == (
         f"Service media/edge could not be written as wanted: {NO_RANGE}; mend what it names: the Gateway, its "
         "annotations or the GatewayConfig, else quotas and permissions"
@@ -198,7 +202,11 @@ def test_a_workload_that_is_refused() -> None:
     owner = gateway()
     found = of(exposing(owner, ingress=CLOUD))
     found.run(Answer(SERVICE), Answer(DEPLOYMENT, "refused", "exceeded quota: pods"))
-    assert conditions(found) == {"Accepted": "True/Accepted", "Programmed": "False/NoResources"}
+    assert conditions(found) == {
+        "Accepted": "True/Accepted",
+        "Programmed": "False/NoResources",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
     assert programmed(found) == (
         "Deployment media/edge could not be written as wanted: exceeded quota: pods; mend what it names: the "
         "Dataplane or the Gateway, else quotas and permissions"
@@ -303,7 +311,11 @@ def test_a_broken_class_is_the_nearer_reason() -> None:
     found = of()
     found.run(Answer(SERVICE, "refused", "no"), Answer(DEPLOYMENT))
     found.run(gateway_class(config=None))
-    assert conditions(found) == {"Accepted": "False/InvalidParameters", "Programmed": "False/Invalid"}
+    assert conditions(found) == {
+        "Accepted": "False/InvalidParameters",
+        "Programmed": "False/Invalid",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
 
 
 def test_a_gateway_that_is_gone_has_no_status_to_wait() -> None:

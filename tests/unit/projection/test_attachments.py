@@ -135,6 +135,17 @@ def test_selectors_by_expression(operator: str, values: list[str], fitting: str)
         assert found.parents(calls) == [GOOD if name in fitting.split() else refused("NotAllowedByListeners")]
 
 
+@pytest.mark.parametrize(
+    "unreadable", [selecting("NotIn"), selecting("Exists", "yes"), selecting("Like", "yes")], ids=str
+)
+def test_r5_16_nothing_attaches_by_a_selector_that_cannot_be_read(unreadable: dict[str, Any]) -> None:
+    calls = route(namespace="guests", parents=[parent(namespace="media")])
+    found = bench(*healthy(), gateway("edge", unreadable), calls, namespace("guests", calls="yes"))
+    found.run(service("sfu", "10.0.0.7", namespace="guests"))
+    assert found.parents(calls) == [refused("NotAllowedByListeners")]
+    assert attached(found) == {"udp": 0}
+
+
 def test_a_label_that_changes_attaches_and_detaches() -> None:
     calls = route(namespace="guests", parents=[parent(namespace="media")])
     spec = listener(allowedRoutes=allowing(**{"from": "Selector"}, **YES))

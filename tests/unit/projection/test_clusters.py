@@ -185,6 +185,69 @@ def test_all_rules_and_none() -> None:
     assert resolved(found) == "True/ResolvedRefs"
 
 
+STATIC = applied(kinds.STATIC_SERVICE, "partner", spec={"prefixes": ["192.0.2.0/24"]})
+NO_PREFIX = applied(kinds.STATIC_SERVICE, "broken", spec={"prefixes": ["everywhere"]})
+TO_STATIC = backend("partner", group="stunner.l7mp.io", kind="StaticService")
+TO_BROKEN = backend("broken", group="stunner.l7mp.io", kind="StaticService")
+
+
+def partly(found: Bench) -> tuple[str, str]:
+    """PartiallyInvalid of the route, and its message; empty texts where it has none."""
+    (entry,) = found.parents(route())
+    assert isinstance(entry, dict)
+    kind = "PartiallyInvalid"
+    return (entry[kind], found.parent_message(route(), kind)) if kind in entry else ("", "")
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason", "settings"),
+    [
+        ([backend("x", kind="Pod")], "InvalidKind", MANAGED),
+        ([TO_BROKEN], "UnsupportedValue", MANAGED),
+        ([TO_STATIC], "UnsupportedValue", OFF),
+        ([backend("x", kind="Pod"), TO_BROKEN], "InvalidKind", MANAGED),
+    ],
+    ids=["no kind of backend", "no prefix", "the other type", "two"],
+)
+def test_r6_a_rule_of_which_nothing_can_be_served_is_dropped_and_said(
+    bad: Any, reason: str, settings: Decisions
+) -> None:
+    rules = [{"backendRefs": [backend()]}, {"backendRefs": bad}]
+    several = applied(kinds.STUNNER_UDP_ROUTE, "calls", spec={"parentRefs": [{"name": "edge"}], "rules": rules})
+    facts = [service(), POD, STATIC, NO_PREFIX]
+    found = bench(*healthy(), gateway(), several, *facts, settings=settings)
+    assert endpoints(found) == (["10.244.0.1"] if settings is MANAGED else ["sfu.media.svc.cluster.local"])
+    status, said = partly(found)
+    assert status == f"True/{reason}"
+    assert said.startswith("Dropped Rule rules[1]: rules[1].backendRefs[0]: ")
+    assert resolved(found) == f"False/{reason}"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [{"backendRefs": [backend("x", kind="Pod")]}],
+        [{"backendRefs": [backend("x", kind="Pod")]}, {"backendRefs": [TO_BROKEN]}],
+        [{"backendRefs": [backend()]}, {"backendRefs": [backend("x", kind="Pod"), backend()]}],
+        [{"backendRefs": [backend()]}, {"backendRefs": [backend("missing")]}],
+        [{"backendRefs": [backend()]}, {}],
+        [{"backendRefs": [backend()]}, {"backendRefs": [TO_STATIC, TO_BROKEN]}],
+    ],
+    ids=["the only one", "all", "not all of it", "may come yet", "an empty one", "some of it"],
+)
+def test_r6_no_part_is_invalid_where_all_is_or_none_for_good(rules: Any) -> None:
+    several = applied(kinds.STUNNER_UDP_ROUTE, "calls", spec={"parentRefs": [{"name": "edge"}], "rules": rules})
+    assert partly(bench(*healthy(), gateway(), several, service(), POD, STATIC, NO_PREFIX)) == ("", "")
+
+
+def test_r6_a_route_that_is_not_accepted_has_no_part_that_is_invalid() -> None:
+    rules = [{"backendRefs": [backend()]}, {"backendRefs": [backend("x", kind="Pod")]}]
+    parents = [{"name": "edge", "sectionName": "nowhere"}]
+    several = applied(kinds.STUNNER_UDP_ROUTE, "calls", spec={"parentRefs": parents, "rules": rules})
+    found = bench(*healthy(), gateway(), several, service(), POD)
+    assert found.parents(route()) == [{"Accepted": "False/NoMatchingParent", "ResolvedRefs": "False/InvalidKind"}]
+
+
 def test_weight_zero_is_left_out_and_said() -> None:
     heavy = [backend(weight=0), backend("mcu", weight=7)]
     found = of(service(), POD, service("mcu", "10.0.0.8"), backends=heavy, kind=kinds.UDP_ROUTE)

@@ -57,7 +57,11 @@ def conditions(found: Bench, name: str = "") -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_the_gateway_by_its_listeners(listeners: list[dict[str, Any]], accepted: str, programmed: str) -> None:
-    assert conditions(of(*listeners)) == {"Accepted": accepted, "Programmed": programmed}
+    assert conditions(of(*listeners)) == {
+        "Accepted": accepted,
+        "Programmed": programmed,
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
 
 
 def test_a_good_listener() -> None:
@@ -119,7 +123,11 @@ def test_a_broken_class_leaves_listeners_and_addresses_judged_as_ever() -> None:
     found = of(listener(), WEB)
     found.run(route(), service())
     found.run(gateway_class(config=None))
-    assert conditions(found) == {"Accepted": "False/InvalidParameters", "Programmed": "False/Invalid"}
+    assert conditions(found) == {
+        "Accepted": "False/InvalidParameters",
+        "Programmed": "False/Invalid",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
     assert "spec.parametersRef" in found.message(kinds.GATEWAY, EDGE, "Accepted")
     assert conditions(found, "udp") == {**GOOD_LISTENER, "Programmed": "False/Pending"}
     assert conditions(found, "web")["Accepted"] == "False/UnsupportedProtocol"
@@ -134,7 +142,11 @@ def test_a_broken_class_leaves_listeners_and_addresses_judged_as_ever() -> None:
 )
 def test_parameters_of_a_gateway_are_not_supported(infrastructure: dict[str, Any]) -> None:
     found = of(infrastructure=infrastructure)
-    assert conditions(found) == {"Accepted": "False/InvalidParameters", "Programmed": "False/Invalid"}
+    assert conditions(found) == {
+        "Accepted": "False/InvalidParameters",
+        "Programmed": "False/Invalid",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
     undecided(found.snapshot.configs[EDGE])
 
 
@@ -149,4 +161,8 @@ def test_missing_backends_and_routes_never_matter_to_a_gateway() -> None:
     found = of()
     before = conditions(found)
     found.run(route())
-    assert conditions(found) == before == {"Accepted": "True/Accepted", "Programmed": "True/Programmed"}
+    assert (
+        conditions(found)
+        == before
+        == {"Accepted": "True/Accepted", "Programmed": "True/Programmed", "ResolvedRefs": "True/ResolvedRefs"}
+    )

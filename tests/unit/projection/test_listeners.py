@@ -130,6 +130,7 @@ def test_a_gateway_with_nothing_to_serve_keeps_what_it_has() -> None:
     assert found.conditions(kinds.GATEWAY, EDGE) == {
         "Accepted": "False/ListenersNotValid",
         "Programmed": "False/Invalid",
+        "ResolvedRefs": "True/ResolvedRefs",
     }
     assert "keep what they have" in found.message(kinds.GATEWAY, EDGE, "Programmed")
 
@@ -182,6 +183,56 @@ def test_a_selector_that_cannot_be_read_withholds_the_listener(selector: dict[st
     assert served(found) == [("good", "TURN-UDP", 3479)]
     assert targets(found) == {"good": (3479, 3479)}
     assert found.conditions(kinds.GATEWAY, EDGE)["Accepted"] == "True/Accepted"
+
+
+def test_r5_1_an_odd_policy_of_namespaces_refuses_the_listener() -> None:
+    found = of(listener("odd", allowedRoutes=allowing(**{"from": "None"})), listener("good", 3479))
+    assert conditions(found, "odd") == {
+        "Accepted": "False/UnsupportedValue",
+        "Programmed": "False/Invalid",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
+    said = found.message(kinds.GATEWAY, EDGE, "Accepted", "odd")
+    assert said == "allowedRoutes.namespaces of listener odd says from: None: use one of Same, All, Selector"
+    assert served(found) == [("good", "TURN-UDP", 3479)]
+    assert found.conditions(kinds.GATEWAY, EDGE)["Accepted"] == "True/ListenersNotValid"
+    found.run(route(), service())
+    assert found.status(kinds.GATEWAY, EDGE).listeners[0].attached_routes == 0
+
+
+TLS = {"certificateRefs": [{"name": "cert"}]}
+
+
+@pytest.mark.parametrize("protocol", ["TURN-UDP", "TURN-TCP"])
+def test_r5_10_what_a_turn_listener_has_no_use_for_is_ignored_and_said(protocol: str) -> None:
+    odd = listener(protocol=protocol, hostname="turn.example.org", tls=TLS)
+    found = of(odd, addresses=[{"value": "203.0.113.1"}])
+    assert conditions(found, "udp") == {
+        "Accepted": "True/Accepted",
+        "Programmed": "True/Programmed",
+        "ResolvedRefs": "True/ResolvedRefs",
+    }
+    said = found.message(kinds.GATEWAY, EDGE, "Programmed", "udp")
+    assert "hostname of listener udp is ignored" in said
+    assert f"tls of listener udp is ignored, since {protocol} has none" in said
+    assert served(found) == [("udp", protocol, 3478)]
+
+
+def test_r5_10_the_tls_of_a_tls_listener_and_of_a_strange_one_is_no_note() -> None:
+    found = of(listener("tls", 443, "TLS", tls=TLS), listener("web", 80, "HTTP", hostname="example.org"))
+    for name in ("tls", "web"):
+        assert "is ignored" not in found.message(kinds.GATEWAY, EDGE, "Programmed", name)
+
+
+def test_r5_13_odd_kinds_beside_a_missing_certificate_are_both_told() -> None:
+    found = of(listener("tls", 443, "TLS", tls=TLS, allowedRoutes={"kinds": [{"kind": "HTTPRoute"}, CORES]}))
+    assert conditions(found, "tls")["ResolvedRefs"] == "False/InvalidCertificateRef"
+    said = found.message(kinds.GATEWAY, EDGE, "ResolvedRefs", "tls")
+    assert "Secret media/cert not found" in said
+    assert f"allowedRoutes.kinds of listener tls names {GATEWAY_GROUP}/HTTPRoute" in said
+    assert supported(found, "tls") == BOTH[:1]
+    assert found.conditions(kinds.GATEWAY, EDGE)["ResolvedRefs"] == "False/ListenersNotResolved"
+    assert found.message(kinds.GATEWAY, EDGE, "ResolvedRefs") == said
 
 
 # The ports that stunnerd binds --------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import trustme
 
 from stunnergw.events.types import Event, Fact, Listed
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
+from stunnergw.projection.reasons import Reason
 from stunnergw.projection.snapshots import StatusSlot
 from stunnergw.projection.statuses import (
     AssignedAddress,
@@ -29,7 +30,7 @@ from tests.support.objects import applied
 from tests.support.plain_http import Response, fetch
 from tests.unit.serving.stage import CORE, EDGE, Stage, document, serving, watching
 
-TRUE = Condition("Accepted", "True", "Accepted", "fine", 1)
+TRUE = Condition("Accepted", "True", Reason.ACCEPTED, "fine", 1)
 ROUTE = Key("media", "sfu")
 
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from stunnergw.projection.outputs import ABSENT, Output, Undecided, Want
+from stunnergw.projection.reasons import Reason
 from stunnergw.projection.statuses import (
     ClassStatus,
     Condition,
@@ -25,7 +26,7 @@ THEN, NOW = "2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z"
 
 
 def condition(kind: str = "Accepted", status: str = "True") -> Condition:
-    return Condition(kind, status, kind, "", 3)
+    return Condition(kind, status, Reason.PENDING, "", 3)
 
 
 def stored_condition(kind: str, status: str) -> dict[str, Any]:
@@ -84,3 +85,47 @@ def test_want_absent_undecided_and_no_longer_named() -> None:
     wanted = route(("absent", ABSENT), ("undecided", Undecided("?")), ("new", Want((condition(),))))
     assert names(merged_status(wanted, before, now=NOW)) == [("undecided", US), ("new", US)]
     assert names(merged_status(wanted, None, now=NOW)) == [("new", US)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "foreign"),
+    [
+        (ClassStatus((condition(),)), "Conflicted"),
+        (GatewayStatus((), (condition(),), ()), "Conflicted"),
+        (GatewayStatus((), (condition(),), ()), "SupportedVersion"),
+    ],
+)
+def test_r2_1_a_type_that_is_ours_elsewhere_is_somebody_elses_here(wanted: Any, foreign: str) -> None:
+    before = orjson.dumps({"conditions": [stored_condition(foreign, "True")]})
+    assert foreign in [each["type"] for each in merged_status(wanted, before, now=NOW)["conditions"]]
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_partially_invalid_comes_and_goes(dropped: bool) -> None:
+    entry_before = entry("edge", US)
+    entry_before["conditions"].append(stored_condition("PartiallyInvalid", "True"))
+    conditions = (condition(), condition("PartiallyInvalid")) if dropped else (condition(),)
+    merged = merged_status(route(("edge", Want(conditions))), orjson.dumps({"parents": [entry_before]}), now=NOW)
+    types = [each["type"] for each in merged["parents"][0]["conditions"]]
+    assert ("PartiallyInvalid" in types) is dropped
+
+
+def test_features_are_told_beside_the_conditions_and_otherwise_left_alone() -> None:
+    before = orjson.dumps({"supportedFeatures": ["Old"], "conditions": []})
+    assert merged_status(ClassStatus((condition(),)), before, now=NOW)["supportedFeatures"] == ["Old"]
+    told = merged_status(ClassStatus((condition(),), ("Gateway",)), before, now=NOW)
+    assert told["supportedFeatures"] == [{"name": "Gateway"}]
+
+
+def test_r2_11_ours_give_way_where_a_status_is_full() -> None:
+    """One entry or condition too many, and the API server would refuse the whole status."""
+    foreign = [stored_condition(f"example.org/C{number}", "True") for number in range(7)]
+    ours = tuple(condition(kind) for kind in ("Accepted", "Programmed", "ResolvedRefs"))
+    merged = merged_status(GatewayStatus((), ours, ()), orjson.dumps({"conditions": foreign}), now=NOW)
+    assert merged["conditions"][:7] == foreign
+    assert [each["type"] for each in merged["conditions"][7:]] == ["Accepted"]
+    others = [entry(f"g{number}", OTHER) for number in range(31)]
+    wanted = route(*((name, Want((condition(),))) for name in ("one", "two")))
+    told = merged_status(wanted, orjson.dumps({"parents": others}), now=NOW)
+    assert told["parents"][:31] == others
+    assert names(told)[31:] == [("one", US)]

@@ -9,6 +9,7 @@ import pytest
 
 from stunnergw.errors import ApiError
 from stunnergw.projection.outputs import Want
+from stunnergw.projection.reasons import Reason
 from stunnergw.projection.statuses import ClassStatus, Condition, ParentStatus, RouteStatus
 from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key
@@ -154,7 +155,7 @@ def test_times_and_order_make_no_difference(merged: Any, stored: Any, verdict: b
 
 @pytest.mark.parametrize(("generation", "newer"), [(1, False), (2, False), (3, True)])
 def test_a_condition_of_a_later_generation_is_newer(generation: int, newer: bool) -> None:
-    wanted = ClassStatus((Condition("Accepted", "True", "Accepted", "", 2),))
+    wanted = ClassStatus((Condition("Accepted", "True", Reason.ACCEPTED, "", 2),))
     stored = orjson.dumps(
         {"conditions": [condition(observedGeneration=generation), condition("X", observedGeneration=9)]}
     )
@@ -162,7 +163,7 @@ def test_a_condition_of_a_later_generation_is_newer(generation: int, newer: bool
 
 
 def test_entries_of_other_controllers_say_nothing_of_our_view() -> None:
-    ours = Want((Condition("Accepted", "True", "Accepted", "", 2),))
+    ours = Want((Condition("Accepted", "True", Reason.ACCEPTED, "", 2),))
     wanted = RouteStatus("us", (ParentStatus(ParentReference(name="edge"), ours),))
     stored = {"parents": [{"controllerName": "them", "conditions": [condition(observedGeneration=9)]}]}
     assert not is_newer(orjson.dumps(stored), wanted)
