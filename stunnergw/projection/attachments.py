@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stunnergw.errors import Unknown
 from stunnergw.projection.listeners import own_listeners
 from stunnergw.projection.outputs import Undecided
-from stunnergw.projection.problems import Problem
+from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
 from stunnergw.projection.reasons import Reason
 from stunnergw.projection.selectors import can_be_read, matches
@@ -76,7 +76,7 @@ def _attach(db: Context, kind: Kind[UDPRoute], route: Key, parent: ParentReferen
         return Attachment(gateway, (), _no_match(gateway, parent))
     taking = [rule for rule in selected if _admits(db, kind, route, gateway, rule)]
     if not taking:
-        return Attachment(gateway, (), _not_allowed(route, gateway, selected))
+        return Attachment(gateway, (), _not_allowed(kind, route, gateway, selected))
     return Attachment(gateway, tuple(rule.name for rule in taking))
 
 
@@ -95,13 +95,26 @@ def _no_match(gateway: Key, parent: ParentReference) -> Problem:
     )
 
 
-def _not_allowed(route: Key, gateway: Key, selected: list[ListenerRule]) -> Problem:
-    names = ", ".join(rule.name for rule in selected)
+def _not_allowed(kind: Kind[UDPRoute], route: Key, gateway: Key, selected: list[ListenerRule]) -> Problem:
+    by_reason: dict[str, list[str]] = {}
+    for rule in selected:
+        by_reason.setdefault(_objection(kind, route, rule), []).append(rule.name)
+    reasons = sentence(*(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()))
     return Problem(
         Reason.NOT_ALLOWED_BY_LISTENERS,
-        f"no listener of Gateway {gateway} ({names}) admits a UDPRoute from namespace {route.namespace}: "
-        "see protocol, allowedRoutes.namespaces and allowedRoutes.kinds of the listener",
+        f"no listener of Gateway {gateway} takes this route: {reasons}; change the listener or the parentRef",
     )
+
+
+def _objection(kind: Kind[UDPRoute], route: Key, rule: ListenerRule) -> str:
+    """Say what a listener that does not admit a route has against it."""
+    if not rule.protocol:
+        return f"protocol {rule.written_protocol} is not served"
+    if SupportedKind(kind.group, kind.kind) not in rule.supported_kinds:
+        return f"allowedRoutes.kinds has no {kind.kind} of {kind.group}"
+    policy = rule.namespaces.from_
+    asks = "a selector that does not fit" if policy == "Selector" else f"from: {policy}"
+    return f"allowedRoutes.namespaces has {asks}, and the route is in namespace {route.namespace}"
 
 
 def _admits(db: Context, kind: Kind[UDPRoute], route: Key, gateway: Key, rule: ListenerRule) -> bool:

@@ -208,7 +208,7 @@ def _not_programmed(
     if seen.refused:
         return Problem(Reason.INVALID, f"{seen.refused.message}; data planes keep what they have")
     if not any(rule.sound for rule in seen.rules):
-        reasons = (f"{rule.name}: {rule.withheld.message}" for rule in seen.rules if rule.withheld)
+        reasons = (f"{rule.name}: {rule.withheld.message}" for rule in seen.rules if rule.withheld and not rule.refused)
         return Problem(Reason.INVALID, sentence("no listener can be served: data planes keep what they have", *reasons))
     refused = not_programmed(seen.unwritten, reachable=seen.reachable)
     if refused:
@@ -232,5 +232,8 @@ def _not_programmed(
 
 def _programmed_message(rules: tuple[ListenerRule, ...], programmed: tuple[Condition, ...]) -> str:
     told = [condition.message for condition in programmed if condition.status == TRUE]
-    withheld = [f"not served: {rule.name}: {rule.withheld.message}" for rule in rules if rule.withheld]
+    # Those that are refused are told of by Accepted, for what is the nearer reason.
+    withheld = [
+        f"not served: {rule.name}: {rule.withheld.message}" for rule in rules if rule.withheld and not rule.refused
+    ]
     return sentence("data planes have their configuration", *told, *withheld)

@@ -1,7 +1,11 @@
 """Scenarios: manifests in, documents, objects and statuses out, each a folder that a person can read.
 
-``in.yaml`` may begin with a line ``# flags: --dataplane-mode=legacy``. ``pytest tests/scenarios --update-scenarios``
-rewrites every ``out.yaml``; the difference is then for a person to read, against the rules.
+``in.yaml`` may say more in the comments at its top: ``# flags: --dataplane-mode=legacy``; ``# with: one-class.yaml``, a
+file beside the folders that is read first; ``# parts: statuses``, what ``out.yaml`` has. Those that show rules of the
+Gateway API name them (R5.5), as :mod:`tests.house.statuses` does, which finds a scenario for every row of its tables.
+
+``pytest tests/scenarios --update-scenarios`` rewrites every ``out.yaml``; the difference is then for a person to read,
+against the rules.
 """
 
 from __future__ import annotations
@@ -23,27 +27,42 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--reference-grants=enforce": {"reference_grants": ReferenceGrants.ENFORCE},
     "--endpoint-discovery=false": {"endpoint_discovery": False},
     "--disable-endpontslice-controller": {"endpoint_slices": False},
+    # As in a cluster that takes all that is written.
+    "--dry-run": {"standalone": False, "dry_run": True},
 }
+PARTS = ("configs", "objects", "statuses")
+
+
+def said_at_the_top(manifests: Path, word: str) -> list[str]:
+    """Read a line such as ``# flags: …`` out of the comments at the top of a file."""
+    for line in manifests.read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if line.startswith(f"# {word}: "):
+            return line.partition(": ")[2].split()
+    return []
 
 
 def settings(manifests: Path) -> Decisions:
-    first = manifests.read_text("utf-8").partition("\n")[0]
-    given: dict[str, Any] = {}
-    for flag in first.removeprefix("# flags:").split() if first.startswith("# flags:") else ():
+    given: dict[str, Any] = {"standalone": True}
+    for flag in said_at_the_top(manifests, "flags"):
         given |= FLAGS[flag]
-    return Decisions(standalone=True, **given)
+    return Decisions(**given)
 
 
 def played(folder: Path) -> dict[str, Any]:
-    rendering = render([folder / "in.yaml"], settings(folder / "in.yaml"))
+    manifests = folder / "in.yaml"
+    shared = [HERE / name for name in said_at_the_top(manifests, "with")]
+    rendering = render([*shared, manifests], settings(manifests))
     assert not rendering.failures
     said = [str(problem).replace(f"{folder}/", "") for problem in rendering.loaded.problems]
-    return {
+    found = {
         "configs": list(configs(rendering.snapshot)),
         "objects": list(objects(rendering.snapshot)),
         "statuses": list(statuses(rendering)),
-        **({"problems": said} if said else {}),
     }
+    wanted = said_at_the_top(manifests, "parts") or PARTS
+    return {part: found[part] for part in wanted} | ({"problems": said} if said else {})
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
