@@ -113,6 +113,9 @@ async def everything_is_well(api: Api, namespace: str, bundle: Bundle) -> None:
     (listener,) = gateway["status"]["listeners"]
     assert parent["parentRef"]["name"] == "edge"
     assert listener["attachedRoutes"] == 1
+    # v1.0 has another field of that name, which would refuse the whole status.
+    assert ("supportedFeatures" in turn["status"]) is (bundle.version != "v1.0.0")
+    assert "SupportedVersion" in conditions(turn)
     for about, said in (
         (turn, turn["status"]),
         (gateway, gateway["status"]),

@@ -57,6 +57,7 @@ NAMES: Mapping[Kind[Any], tuple[str, ...]] = {
     kinds.STATIC_SERVICE: ("lab",),
     kinds.REFERENCE_GRANT: ("grant",),
     kinds.ENDPOINTS: ("sfu", "mcu"),
+    kinds.CUSTOM_RESOURCE_DEFINITION: (f"gatewayclasses.{GATEWAY_GROUP}", f"gateways.{GATEWAY_GROUP}"),
 }
 
 
@@ -291,6 +292,13 @@ def _namespace(draw: Draw, flavour: Flavour, key: Key) -> Body:
 
 
 @st.composite
+def _definition(draw: Draw, flavour: Flavour, key: Key) -> Body:
+    bundle = pick(draw, ["v1.6.3", "v1.0.0", "monthly-2026-07", ""])
+    told = {"bundle-version": bundle, "channel": pick(draw, ["standard", "experimental"])} if bundle else {}
+    return {"metadata": {"annotations": {f"{GATEWAY_GROUP}/{name}": text for name, text in told.items()}}}
+
+
+@st.composite
 def _node(draw: Draw, flavour: Flavour, key: Key) -> Body:
     choices: list[Body] = [
         {"type": "InternalIP", "address": "10.1.0.1"},
@@ -383,4 +391,5 @@ BODIES: Mapping[Kind[Any], Callable[[Flavour, Key], SearchStrategy[Body]]] = {
     kinds.STATIC_SERVICE: _static_service,
     kinds.REFERENCE_GRANT: _reference_grant,
     kinds.ENDPOINTS: _endpoints,
+    kinds.CUSTOM_RESOURCE_DEFINITION: _definition,
 }

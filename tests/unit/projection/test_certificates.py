@@ -591,7 +591,9 @@ def test_a_secret_that_cannot_be_read_any_more_changes_nothing_that_runs() -> No
 def test_of_an_unread_secret_nobody_says_that_it_resolves() -> None:
     """R2.6: Unknown, where one has to write before one knows."""
     found = crowd(secured(), bare(unread="not read yet"))
-    assert not told(found)["ResolvedRefs"].startswith("True")
+    assert told(found)["ResolvedRefs"] == "Unknown/Pending"
+    assert found.conditions(kinds.GATEWAY, EDGE)["ResolvedRefs"] == "Unknown/Pending"
+    assert found.message(kinds.GATEWAY, EDGE, "ResolvedRefs") == message(found, "ResolvedRefs")
 
 
 def test_a_gateway_without_a_document_is_not_programmed() -> None:
