@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.projection.outputs import Undecided, Want
 from stunnergw.projection.snapshots import StatusSlot
-from stunnergw.projection.statuses import ClassStatus, GatewayStatus
+from stunnergw.projection.statuses import ClassStatus, GatewayStatus, RouteStatus
 from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, ROUTE_KINDS
 from stunnergw.resources.metadata import Key
 from stunnergw.sources.examining import ObjectId
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from stunnergw.cli.rendering import Rendering
-    from stunnergw.projection.statuses import Condition, Conditions, RouteStatus, Status
+    from stunnergw.projection.statuses import Condition, Conditions, Status
     from stunnergw.resources.gateways import Gateway
     from stunnergw.resources.routes import UDPRoute
 
@@ -59,6 +59,7 @@ def _located(rendering: Rendering, said: Said) -> Problem:
 
 
 def _all(rendering: Rendering) -> Iterator[Said]:
+    # What is wrong with the others is said of the classes and routes that use them.
     for kind in (GATEWAY_CLASS, GATEWAY, *ROUTE_KINDS):
         for slot in sorted(slot for slot in rendering.snapshot.statuses if slot.kind is kind):
             yield from _of_object(rendering, ObjectId(kind, slot.key))
@@ -83,7 +84,7 @@ def _of_status(rendering: Rendering, name: ObjectId, status: Status) -> Iterator
         yield from _of_conditions(name, "", status.conditions)
     elif isinstance(status, GatewayStatus):
         yield from _of_gateway(rendering, name, status)
-    else:
+    elif isinstance(status, RouteStatus):
         yield from _of_route(rendering, name, status)
 
 

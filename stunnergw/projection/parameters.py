@@ -130,7 +130,9 @@ def judge(db: Context, name: str) -> Judged | Problem:
     )
     if spelling == "v1alpha1":
         warnings += (_WHICH_STUNNERD,)
-    return Judged(parameters, (*warnings, *_without_effect(db, spec, spelling), *_of_dataplane(dataplane)))
+    return Judged(
+        parameters, (*warnings, *_without_effect(db, spec, spelling), *without_effect_in_dataplane(dataplane))
+    )
 
 
 def _taken_config_map(db: Context, name: str, config: GatewayConfig) -> Problem | None:
@@ -231,7 +233,8 @@ def _without_effect(db: Context, spec: GatewayConfigSpec, spelling: Spelling) ->
     return (*quota, *(f"spec.{field} of the GatewayConfig has no effect{why}" for field in fields))
 
 
-def _of_dataplane(dataplane: Dataplane | None) -> tuple[str, ...]:
+def without_effect_in_dataplane(dataplane: Dataplane | None) -> tuple[str, ...]:
+    """Say what of a Dataplane is left out; nothing where there is none."""
     if dataplane is None:
         return ()
     # Which Gateway it is for does not matter to what is left out.

@@ -2,11 +2,12 @@
 
 A run has two layers. The first brings today's class parameters up to date; these are folded into what is held
 (:mod:`~stunnergw.projection.holding`); the second layer, which reads that, brings every output up to date. What is
-wanted follows from what exists: a Gateway wants its document, Service and status, a class its own, a route its status.
+wanted follows from what exists: a Gateway wants its document, Service and status, a class its own, others their status.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 from stunnergw.projection.addresses import external_address
@@ -18,11 +19,25 @@ from stunnergw.projection.engine import Engine, Root
 from stunnergw.projection.gatewaystatuses import gateway_status
 from stunnergw.projection.holding import HeldState, Holding
 from stunnergw.projection.outputs import ABSENT, Undecided
+from stunnergw.projection.parameterstatuses import dataplane_status, gateway_config_status
 from stunnergw.projection.routestatuses import route_status
 from stunnergw.projection.services import config_map, service
 from stunnergw.projection.snapshots import Difference, Explanation, OwnedSlot, Snapshot, StatusSlot
+from stunnergw.projection.staticservicestatuses import static_service_status
 from stunnergw.projection.workloads import Workloads, workloads
-from stunnergw.resources.kinds import DAEMON_SET, DEPLOYMENT, GATEWAY, GATEWAY_CLASS, NODE, ROUTE_KINDS, SECRET
+from stunnergw.resources.kinds import (
+    DAEMON_SET,
+    DATAPLANE,
+    DEPLOYMENT,
+    GATEWAY,
+    GATEWAY_CLASS,
+    GATEWAY_CONFIG,
+    NODE,
+    ROUTE_KINDS,
+    SECRET,
+    STATIC_SERVICE,
+    STATUS_KINDS,
+)
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
 from stunnergw.store.store import Get
@@ -44,8 +59,28 @@ FIRST_LAYER: frozenset[Query[Any, Any]] = frozenset({class_hold, certificates_of
 WORKLOADS = "workloads"
 """A result that fills two slots: one for each kind of workload."""
 
+_STATUSES: Mapping[Kind[Any], Query[[Key], Any]] = MappingProxyType(
+    {
+        GATEWAY: gateway_status,
+        GATEWAY_CONFIG: gateway_config_status,
+        DATAPLANE: dataplane_status,
+        STATIC_SERVICE: static_service_status,
+    }
+)
+"""The status of an object that is told by its key alone."""
+
 _OTHERS: frozenset[Query[Any, Any]] = frozenset(
-    {config, class_config, service, config_map, workloads, gateway_status, class_status, route_status, external_address}
+    {
+        config,
+        class_config,
+        service,
+        config_map,
+        workloads,
+        external_address,
+        class_status,
+        route_status,
+        *_STATUSES.values(),
+    }
 )
 
 Slot = Key | OwnedSlot | StatusSlot | str
@@ -61,7 +96,7 @@ class Place(NamedTuple):
 NOWHERE = Place("", "")
 """The place of a first-layer result: it goes into what is held."""
 
-_WANTING = frozenset({GATEWAY, GATEWAY_CLASS, NODE, *ROUTE_KINDS})
+_WANTING = STATUS_KINDS | {NODE}
 """The kinds whose objects want outputs."""
 
 
@@ -198,7 +233,8 @@ class Projection:
             return wanted if managed else wanted + shared
         if kind is NODE:
             return [(external_address, (key,), Place("nodes", key.name))]
-        return [(route_status, (kind, key), Place("statuses", StatusSlot(kind, key)))]
+        status = Place("statuses", StatusSlot(kind, key))
+        return [(route_status, (kind, key), status) if kind in ROUTE_KINDS else (_STATUSES[kind], (key,), status)]
 
 
 class _Maps:

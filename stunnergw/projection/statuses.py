@@ -111,7 +111,32 @@ class RouteStatus(NamedTuple):
     parents: tuple[ParentStatus, ...]
 
 
-Status = ClassStatus | GatewayStatus | RouteStatus
+class ParameterStatus(NamedTuple):
+    """Status of a GatewayConfig or a Dataplane."""
+
+    conditions: Conditions
+    classes: tuple[str, ...]
+    """The GatewayClasses that use it, sorted: those of other controllers, too."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in the form of our CRDs."""
+        return {
+            "conditions": [condition.as_json() for condition in self.conditions],
+            "classes": list(self.classes),
+        }
+
+
+class StaticServiceStatus(NamedTuple):
+    """Status of a StaticService."""
+
+    conditions: Conditions
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in the form of our CRDs."""
+        return {"conditions": [condition.as_json() for condition in self.conditions]}
+
+
+Status = ClassStatus | GatewayStatus | RouteStatus | ParameterStatus | StaticServiceStatus
 
 
 def parent_json(parent: ParentReference) -> dict[str, Any]:

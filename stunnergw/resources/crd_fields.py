@@ -69,6 +69,12 @@ CONDITIONED_STATUS: dict[str, Rule] = {
 }
 """Rules of a status that consists of conditions."""
 
+PARAMETER_STATUS: dict[str, Rule] = {
+    **CONDITIONED_STATUS,
+    "status.classes": Rule("The GatewayClasses that use the object, sorted."),
+}
+"""Rules of the status of what classes are given their parameters by."""
+
 GATEWAY_CONFIG: dict[str, Rule] = {
     "spec": Rule("What the Gateways of a class have in common."),
     "spec.dataplane": Rule(
@@ -110,7 +116,7 @@ GATEWAY_CONFIG: dict[str, Rule] = {
     "spec.healthCheckEndpoint": _older("The URL at which the TURN servers answer health checks."),
     "spec.minPort": _older("The lowest port of relay addresses.", _PORT),
     "spec.maxPort": _older("The highest port of relay addresses.", _PORT),
-    **CONDITIONED_STATUS,
+    **PARAMETER_STATUS,
 }
 
 DATAPLANE: dict[str, Rule] = {
@@ -148,7 +154,7 @@ DATAPLANE: dict[str, Rule] = {
         "Relay in the kernel: by XDP, by TC, or by whichever works.", _choice("None", "XDP", "TC", "Auto")
     ),
     "spec.offloadInterfaces": Rule("The network interfaces to relay on in the kernel; all, if empty."),
-    **CONDITIONED_STATUS,
+    **PARAMETER_STATUS,
 }
 
 _PARENT: dict[str, Rule] = {

@@ -37,6 +37,14 @@ class ConditionedStatus:
 
 
 @model
+class ParameterStatus:
+    """``status`` of a GatewayConfig or Dataplane."""
+
+    conditions: Many[Condition] = ()
+    classes: Many[str] = ()
+
+
+@model
 class RouteParentStatus:
     """What one controller says of a route and one of its parents."""
 
@@ -61,6 +69,10 @@ class Column(NamedTuple):
     type: str = "string"
 
 
+_ACCEPTED = Column(
+    "Accepted", '.status.conditions[?(@.type=="Accepted")].status', "Whether the object is in order; its status says."
+)
+_CLASSES = Column("Classes", ".status.classes", "The GatewayClasses that use it.")
 _AGE = Column("Age", ".metadata.creationTimestamp", "Time since the object was made.", "date")
 
 
@@ -82,20 +94,26 @@ EXTRAS: Mapping[Kind[Any], Extras] = MappingProxyType(
         kinds.GATEWAY_CONFIG: Extras(
             says="The parameters of a GatewayClass: credentials, realm and logging of its TURN servers.",
             fields=crd_fields.GATEWAY_CONFIG,
+            status=ParameterStatus,
             short_names=("gwconf",),
             columns=(
                 Column("Realm", ".spec.realm", "The TURN realm."),
                 Column("Dataplane", ".spec.dataplane", "The Dataplane that runs the TURN servers."),
+                _CLASSES,
+                _ACCEPTED,
                 _AGE,
             ),
         ),
         kinds.DATAPLANE: Extras(
             says="How the TURN servers of a class are run.",
             fields=crd_fields.DATAPLANE,
+            status=ParameterStatus,
             short_names=("dps",),
             columns=(
                 Column("Resource", ".spec.dataplaneResource", "The kind of the workload."),
                 Column("Image", ".spec.image", "The image of stunnerd."),
+                _CLASSES,
+                _ACCEPTED,
                 _AGE,
             ),
         ),
@@ -103,7 +121,7 @@ EXTRAS: Mapping[Kind[Any], Extras] = MappingProxyType(
             says="A backend that is a list of IP addresses and prefixes rather than a Service.",
             fields=crd_fields.STATIC_SERVICE,
             short_names=("ssvc",),
-            columns=(Column("Prefixes", ".spec.prefixes", "The addresses and prefixes."), _AGE),
+            columns=(Column("Prefixes", ".spec.prefixes", "The addresses and prefixes."), _ACCEPTED, _AGE),
         ),
         kinds.STUNNER_UDP_ROUTE: Extras(
             says="Which peers the clients of which Gateways may reach, on any range of ports.",

@@ -146,6 +146,11 @@ TABLE: tuple[Kind[Any], ...] = (
 
 ROUTE_KINDS = (UDP_ROUTE, STUNNER_UDP_ROUTE)
 
+STATUS_KINDS: frozenset[Kind[Any]] = frozenset(
+    {GATEWAY_CLASS, GATEWAY, *ROUTE_KINDS, GATEWAY_CONFIG, DATAPLANE, STATIC_SERVICE}
+)
+"""The kinds whose status we write."""
+
 OWNED_KINDS: tuple[Kind[Any], ...] = (SERVICE, DEPLOYMENT, DAEMON_SET, CONFIG_MAP)
 """The kinds of objects that we make for a Gateway or class."""
 

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import stunnergw
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.snapshots import StatusSlot
 from stunnergw.projection.statuses import RouteStatus, parent_json
-from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, ROUTE_KINDS, SECRET
+from stunnergw.resources.kinds import (
+    DATAPLANE,
+    GATEWAY,
+    GATEWAY_CLASS,
+    GATEWAY_CONFIG,
+    ROUTE_KINDS,
+    SECRET,
+    STATIC_SERVICE,
+)
 from stunnergw.serving.publishing import version_of_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from stunnergw.events.log import EventLog
     from stunnergw.projection.outputs import Output
@@ -32,6 +41,10 @@ if TYPE_CHECKING:
     from stunnergw.store.store import Store
 
 Json = dict[str, Any]
+
+_PARAMETERS: Mapping[str, Kind[Any]] = MappingProxyType(
+    {"gatewayConfigs": GATEWAY_CONFIG, "dataplanes": DATAPLANE, "staticServices": STATIC_SERVICE}
+)
 
 SLICE = 200
 """Objects described between two turns of the loop."""
@@ -78,6 +91,8 @@ class Describer:
             for kind in ROUTE_KINDS
             for route in await _in_slices(sorted(_keys(snapshot, kind)), _describer_of_routes(snapshot, kind))
         ]
+        for name, kind in _PARAMETERS.items():
+            described[name] = await _in_slices(sorted(_keys(snapshot, kind)), _describer_of(snapshot, kind))
         return described
 
     def _nodes(self, snapshot: Snapshot) -> list[Json]:
@@ -168,6 +183,14 @@ def _status(snapshot: Snapshot, kind: Kind[Any], key: Key) -> Json:
     if not isinstance(output, Want) or isinstance(output.value, RouteStatus):
         return {}
     return output.value.as_json()
+
+
+def _describer_of(snapshot: Snapshot, kind: Kind[Any]) -> Callable[[Key], Json]:
+    def describe(key: Key) -> Json:
+        named = {"namespace": key.namespace, "name": key.name} if kind.namespaced else {"name": key.name}
+        return {**named, **_status(snapshot, kind, key)}
+
+    return describe
 
 
 def _describer_of_routes(snapshot: Snapshot, kind: Kind[Any]) -> Callable[[Key], Json]:

@@ -11,7 +11,7 @@ forgotten. Every write is told to the event log, with the snapshot that wanted i
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import structlog
 
@@ -26,8 +26,8 @@ from stunnergw.resources.kinds import (
     GATEWAY,
     GATEWAY_CLASS,
     OWNED_KINDS,
-    ROUTE_KINDS,
     SERVICE,
+    STATUS_KINDS,
 )
 from stunnergw.resources.metadata import Key
 from stunnergw.settings import DataplaneMode
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from stunnergw.kube.discovery import Served
     from stunnergw.kube.lease import Clocks
     from stunnergw.projection.snapshots import Snapshot, SnapshotSource
-    from stunnergw.resources.kinds import Kind
     from stunnergw.settings import Decisions
     from stunnergw.sinks.sending import Leadership, Requests
     from stunnergw.store.store import Store
@@ -66,8 +65,6 @@ FOLDED_WITHIN = 0.02
 
 UNSENT_AGAIN = 0.5
 """Seconds after which to ask again whether we may write."""
-
-_STATUS_KINDS: frozenset[Kind[Any]] = frozenset({GATEWAY_CLASS, GATEWAY, *ROUTE_KINDS})
 
 
 @final
@@ -274,7 +271,7 @@ class ClusterSinks:
         slot: Slot | None = None
         if fact.kind in OWNED_KINDS:
             slot = self._places.slot(fact.kind, fact.key)
-        elif fact.kind in _STATUS_KINDS:
+        elif fact.kind in STATUS_KINDS:
             slot = StatusSlot(fact.kind, fact.key)
         else:
             return

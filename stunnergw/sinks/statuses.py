@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stunnergw.projection.outputs import ABSENT, Want
-from stunnergw.projection.statuses import ClassStatus, Conditions, GatewayStatus, RouteStatus, parent_json
+from stunnergw.projection.statuses import (
+    ClassStatus,
+    Conditions,
+    GatewayStatus,
+    ParameterStatus,
+    RouteStatus,
+    StaticServiceStatus,
+    parent_json,
+)
 
 if TYPE_CHECKING:
     from stunnergw.projection.statuses import Status
@@ -22,6 +30,7 @@ CLASS_CONDITIONS = ("Accepted", "SupportedVersion")
 GATEWAY_CONDITIONS = ("Accepted", "Programmed", "ResolvedRefs")
 LISTENER_CONDITIONS = (*GATEWAY_CONDITIONS, "Conflicted")
 ROUTE_CONDITIONS = ("Accepted", "ResolvedRefs", "PartiallyInvalid")
+OWN_CONDITIONS = ("Accepted",)
 """The condition types that are ours to set and to take away, in each place (R2.1)."""
 
 MOST_CONDITIONS = 8
@@ -43,6 +52,9 @@ def merged_status(wanted: Status, stored: bytes | None, *, now: str | None) -> d
             return old | wanted.as_json() | _gateway_parts(wanted, old, now)
         case ClassStatus():
             conditions = _conditions(CLASS_CONDITIONS, wanted.conditions, old.get("conditions") or [], now)
+            return old | wanted.as_json() | {"conditions": conditions}
+        case ParameterStatus() | StaticServiceStatus():
+            conditions = _conditions(OWN_CONDITIONS, wanted.conditions, old.get("conditions") or [], now)
             return old | wanted.as_json() | {"conditions": conditions}
 
 

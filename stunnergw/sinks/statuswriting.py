@@ -16,7 +16,13 @@ from stunnergw.errors import ApiError, NotFoundOut
 from stunnergw.projection.outputs import Want
 from stunnergw.projection.projector import version_of
 from stunnergw.projection.snapshots import OwnedSlot
-from stunnergw.projection.statuses import ClassStatus, GatewayStatus, RouteStatus
+from stunnergw.projection.statuses import (
+    ClassStatus,
+    GatewayStatus,
+    ParameterStatus,
+    RouteStatus,
+    StaticServiceStatus,
+)
 from stunnergw.resources.kinds import GATEWAY, OWNED_KINDS
 from stunnergw.resources.modelling import canonical
 from stunnergw.sinks.changes import differences
@@ -172,7 +178,7 @@ def is_newer(stored: bytes | None, wanted: Status) -> bool:
 
 def _wanted_conditions(wanted: Status) -> Iterator[Any]:
     match wanted:
-        case ClassStatus():
+        case ClassStatus() | ParameterStatus() | StaticServiceStatus():
             yield from wanted.conditions
         case GatewayStatus():
             yield from wanted.conditions

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stunnergw.resources.kinds import Kind
     from stunnergw.resources.owned import ConfigMap, CustomResourceDefinition
     from stunnergw.resources.routes import UDPRoute
+    from stunnergw.resources.stunner import GatewayConfig
 
 T = TypeVar("T", bound=KubernetesObject)
 I = TypeVar("I")  # noqa: E741 (an index's item)
@@ -68,6 +69,10 @@ def _config_of_class(gateway_class: GatewayClass) -> tuple[Key, ...]:
     return (Key(ref.namespace or "", ref.name),)
 
 
+def _dataplane_of_config(config: GatewayConfig) -> tuple[str]:
+    return (config.spec.dataplane,)
+
+
 def _gateways_of_route(route: UDPRoute) -> set[Key]:
     return {
         Key(ref.namespace or route.metadata.namespace, ref.name)
@@ -104,6 +109,9 @@ GATEWAYS_BY_CLASS: Index[Gateway, GatewayItem] = Index(
 CLASSES_BY_CONFIG: Index[GatewayClass, Key] = Index(
     "classes by GatewayConfig", kinds.GATEWAY_CLASS, _config_of_class, _key
 )
+CONFIGS_BY_DATAPLANE: Index[GatewayConfig, Key] = Index(
+    "GatewayConfigs by Dataplane", kinds.GATEWAY_CONFIG, _dataplane_of_config, _key
+)
 ALL_CLASSES: Index[GatewayClass, Key] = Index("all classes", kinds.GATEWAY_CLASS, _all, _key)
 ROUTES_BY_GATEWAY: Index[UDPRoute, Key] = Index("routes by Gateway", kinds.UDP_ROUTE, _gateways_of_route, _key)
 STUNNER_ROUTES_BY_GATEWAY: Index[UDPRoute, Key] = Index(
@@ -121,8 +129,8 @@ DEFINITIONS_BY_GROUP: Index[CustomResourceDefinition, Key] = Index(
 )
 
 INDEXES: tuple[Index[Any, Any], ...] = (
-    GATEWAYS_BY_CLASS, CLASSES_BY_CONFIG, ALL_CLASSES, ROUTES_BY_GATEWAY, STUNNER_ROUTES_BY_GATEWAY,
-    SLICES_BY_SERVICE, SERVICES_BY_GATEWAY, CONFIG_MAPS_BY_CLASS, GRANTS_BY_NAMESPACE, ALL_NODES,
-    DEFINITIONS_BY_GROUP,
+    GATEWAYS_BY_CLASS, CLASSES_BY_CONFIG, CONFIGS_BY_DATAPLANE, ALL_CLASSES, ROUTES_BY_GATEWAY,
+    STUNNER_ROUTES_BY_GATEWAY, SLICES_BY_SERVICE, SERVICES_BY_GATEWAY, CONFIG_MAPS_BY_CLASS, GRANTS_BY_NAMESPACE,
+    ALL_NODES, DEFINITIONS_BY_GROUP,
 )  # fmt: skip
 """All indexes that a store keeps."""

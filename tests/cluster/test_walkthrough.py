@@ -32,8 +32,10 @@ async def test_managed_mode(cluster: Cluster, api: Api, namespace: str, tmp_path
         assert said["Accepted"].startswith("True")
         assert "has no load-balancer address" in said["Programmed"]
         assert sorted(described(event) for event in writes(cluster, mark)) == [
+            "patch dataplanes/status default: 200",
             f"patch deployments {namespace}/edge: 201",
             "patch gatewayclasses/status turn: 200",
+            f"patch gatewayconfigs/status {namespace}/turn: 200",
             f"patch gateways/status {namespace}/edge: 200",
             f"patch services {namespace}/edge: 201",
             f"patch udproutes/status {namespace}/sfu: 200",

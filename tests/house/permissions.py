@@ -81,9 +81,21 @@ REASONS = MappingProxyType(
             "referencegrants.gateway.networking.k8s.io": {
                 "list watch": "to know what may refer to something in another namespace"
             },
-            "gatewayconfigs.stunner.l7mp.io": {"list watch": "for a class's credentials, realm and the like"},
-            "dataplanes.stunner.l7mp.io": {"list watch": "to know how data planes are to be run"},
-            "staticservices.stunner.l7mp.io": {"list watch": "for backends that are lists of addresses"},
+            "gatewayconfigs.stunner.l7mp.io": {
+                "list watch": "for a class's credentials, realm and the like",
+                "get": _CONFLICT,
+            },
+            "dataplanes.stunner.l7mp.io": {
+                "list watch": "to know how data planes are to be run",
+                "get": _CONFLICT,
+            },
+            "staticservices.stunner.l7mp.io": {
+                "list watch": "for backends that are lists of addresses",
+                "get": _CONFLICT,
+            },
+            "gatewayconfigs.stunner.l7mp.io/status": {"patch": _CONDITIONS},
+            "dataplanes.stunner.l7mp.io/status": {"patch": _CONDITIONS},
+            "staticservices.stunner.l7mp.io/status": {"patch": _CONDITIONS},
             "secrets": {
                 "list watch": "to learn when one that is named appears or changes. Names and versions alone are asked "
                 "for, of all Secrets; RBAC knows no such difference: who may list them may read them",

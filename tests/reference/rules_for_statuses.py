@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
+
+from stunnergw.settings import CONTROLLER_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,6 +79,63 @@ def references_summed_up(world: World, _scenario: Scenario) -> None:
             status["conditions"]["ResolvedRefs"] = "True/ResolvedRefs" if good else "False/ListenersNotResolved"
 
 
+def own_kinds(world: World, scenario: Scenario) -> None:
+    """Write on STUNner's own kinds whether they are in order, and which classes use them."""
+    # One with another auth type does not come in (auth-type-exact).
+    known = ("static", "plaintext", "ephemeral", "longterm", "timewindowed")
+    configs = {
+        _named(thing): thing["spec"]
+        for thing in scenario.objects
+        if thing["kind"] == "GatewayConfig" and thing["spec"].get("authType", "plaintext") in known
+    }
+    classes = [thing for thing in scenario.objects if thing["kind"] == "GatewayClass"]
+    for name in configs:
+        users = [each for each in classes if _config_of(each) == name]
+        if _is_written_by_us(users):
+            accepted = {world["statuses"][f"GatewayClass {_named(each)}"]["conditions"]["Accepted"] for each in users}
+            world["statuses"][f"GatewayConfig {name}"] = _used(max(accepted, default="True/Accepted"), users)
+    for thing in scenario.objects:
+        name = _named(thing)
+        if thing["kind"] == "Dataplane":
+            naming = {key for key, spec in configs.items() if spec.get("dataplane", "default") == name}
+            users = [each for each in classes if _config_of(each) in naming]
+            if _is_written_by_us(users):
+                world["statuses"][f"Dataplane {name}"] = _used("True/Accepted", users)
+        elif thing["kind"] == "StaticService":
+            good = all(_is_prefix(text) for text in thing["spec"]["prefixes"])
+            accepted_as = "True/Accepted" if good else "False/UnsupportedValue"
+            world["statuses"][f"StaticService {name}"] = {"conditions": {"Accepted": accepted_as}}
+
+
+def _named(thing: dict[str, Any]) -> str:
+    metadata = thing["metadata"]
+    return "/".join(metadata[part] for part in ("namespace", "name") if part in metadata)
+
+
+def _config_of(gateway_class: dict[str, Any]) -> str:
+    ref = gateway_class["spec"].get("parametersRef", {})
+    known = (ref.get("group"), ref.get("kind")) == ("stunner.l7mp.io", "GatewayConfig")
+    return f"{ref.get('namespace')}/{ref.get('name')}" if known else ""
+
+
+def _is_written_by_us(users: list[dict[str, Any]]) -> bool:
+    """Nothing in the manifests is older than another, so the first name decides."""
+    first = min(users, key=_named, default=None)
+    return first is None or first["spec"]["controllerName"] == CONTROLLER_NAME
+
+
+def _used(accepted: str, users: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"conditions": {"Accepted": accepted}, "classes": sorted(_named(each) for each in users)}
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_broken(world: World, gateway: dict[str, Any]) -> bool:
     status = world["statuses"].get(f"GatewayClass {gateway['spec']['gatewayClassName']}") or {}
     accepted: str = (status.get("conditions") or {}).get("Accepted", "")
@@ -105,4 +165,5 @@ STATUS_RULES: dict[str, Callable[[World, Scenario], None]] = {
     "listener-programmed": listener_programmed,
     "conflicted-when-true": conflicted_when_true,
     "references-summed-up": references_summed_up,
+    "own-kinds": own_kinds,
 }

@@ -77,7 +77,7 @@ def test_short_names_and_columns() -> None:
     assert config["names"]["shortNames"] == ["gwconf"]
     assert data_plane["names"]["shortNames"] == ["dps"]
     columns = config["versions"][0]["additionalPrinterColumns"]
-    assert [column["name"] for column in columns] == ["Realm", "Dataplane", "Age"]
+    assert [column["name"] for column in columns] == ["Realm", "Dataplane", "Classes", "Accepted", "Age"]
 
 
 def test_each_kind_of_our_group_has_extras_and_no_other() -> None:

@@ -18,10 +18,21 @@ from stunnergw.projection.statuses import (
     Condition,
     GatewayStatus,
     ListenerStatus,
+    ParameterStatus,
     ParentStatus,
     RouteStatus,
+    StaticServiceStatus,
 )
-from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, SECRET, TABLE, UDP_ROUTE
+from stunnergw.resources.kinds import (
+    DATAPLANE,
+    GATEWAY,
+    GATEWAY_CLASS,
+    GATEWAY_CONFIG,
+    SECRET,
+    STATIC_SERVICE,
+    TABLE,
+    UDP_ROUTE,
+)
 from stunnergw.resources.metadata import Key
 from stunnergw.resources.routes import ParentReference
 from stunnergw.serving.inspecting import _is_ours
@@ -43,6 +54,9 @@ def statuses() -> dict[StatusSlot, Any]:
     )
     return {
         StatusSlot(GATEWAY_CLASS, Key("", "stunner")): Want(ClassStatus((TRUE,))),
+        StatusSlot(GATEWAY_CONFIG, Key("media", "turn")): Want(ParameterStatus((TRUE,), ("stunner",))),
+        StatusSlot(DATAPLANE, Key("", "default")): Want(ParameterStatus((TRUE,), ())),
+        StatusSlot(STATIC_SERVICE, Key("media", "lab")): Want(StaticServiceStatus((TRUE,))),
         StatusSlot(GATEWAY, EDGE): Want(
             GatewayStatus((AssignedAddress("IPAddress", "1.2.3.4"),), (TRUE,), (listener,))
         ),
@@ -78,6 +92,10 @@ async def test_status_tells_of_everything() -> None:
     assert edge["config"] == {"state": "wanted", "version": document(EDGE).version}
     assert edge["addresses"] == [{"type": "IPAddress", "value": "1.2.3.4"}]
     assert edge["listeners"][0]["name"] == "udp"
+    [config], [plane], [lab] = told["gatewayConfigs"], told["dataplanes"], told["staticServices"]
+    assert (config["namespace"], config["name"], config["classes"]) == ("media", "turn", ["stunner"])
+    assert (plane["name"], plane["classes"]) == ("default", [])
+    assert lab["conditions"][0]["reason"] == "Accepted"
     assert core["undecided"] == "its class is missing"
     assert core["config"] == {"state": "undecided", "version": None, "reason": "its class is missing"}
     assert [parent["parentRef"]["name"] for parent in route["parents"]] == ["edge", "core"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
-WITH_STATUS = (kinds.GATEWAY_CLASS, kinds.GATEWAY, kinds.UDP_ROUTE, kinds.STUNNER_UDP_ROUTE)
+WITH_STATUS = kinds.STATUS_KINDS
 SERVED = Served(
     {kind: kind.versions[:1] for kind in kinds.TABLE}, frozenset((kind, kind.versions[0]) for kind in WITH_STATUS)
 )

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 FIRST = [
+    "PATCH Dataplane default/status",
     "PATCH Deployment media/edge",
     "PATCH Gateway media/edge/status",
     "PATCH GatewayClass turn/status",
+    "PATCH GatewayConfig media/turn/status",
     "PATCH Service media/edge",
 ]
 
@@ -36,8 +38,8 @@ async def test_a_first_start_writes_each_thing_once_and_reads_nothing() -> None:
         await life.idle()
         assert sorted(stage.server.writes) == FIRST
         assert stage.server.reads == []
-        assert [fact.outcome for fact in life.wrote] == ["written"] * 4
-        assert sum(life.sinks.writes.values()) == 4
+        assert [fact.outcome for fact in life.wrote] == ["written"] * 6
+        assert sum(life.sinks.writes.values()) == 6
         assert life.sinks.writes["create", "Service", "ok"] == 1
     service = stage.server.get(kinds.SERVICE, "edge")
     assert service["spec"]["ports"][0]["port"] == 3478

@@ -180,6 +180,12 @@ async def test_a_missing_class_takes_nothing_away() -> None:
         stage.server.delete(kinds.GATEWAY_CLASS, "turn")
         await life.idle()
         await asyncio.sleep(100)
+        # That no class uses them any more is all that there is to say.
+        assert sorted(stage.server.writes) == [
+            "PATCH Dataplane default/status",
+            "PATCH GatewayConfig media/turn/status",
+        ]
+        stage.server.forget_requests()
     await stage_restarts_quietly(stage)
     assert stage.server.writes == []
 

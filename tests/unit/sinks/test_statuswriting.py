@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+import structlog
 
 from stunnergw.errors import ApiError
 from stunnergw.projection.outputs import Want
@@ -15,8 +17,8 @@ from stunnergw.resources import kinds
 from stunnergw.resources.metadata import Key
 from stunnergw.resources.routes import ParentReference
 from stunnergw.sinks.statuswriting import differs, is_newer
-from tests.unit.sinks.apiserver import to
-from tests.unit.sinks.stage import Stage, gateway, route
+from tests.unit.sinks.apiserver import SERVED, to
+from tests.unit.sinks.stage import Stage, gateway, gateway_config, route
 
 if TYPE_CHECKING:
     from tests.unit.sinks.apiserver import Body
@@ -122,6 +124,35 @@ async def test_a_status_of_what_is_gone_is_no_trouble() -> None:
     async with stage.running() as life:
         await life.idle()
         assert life.outcomes("Gateway") == []
+
+
+@looptime
+async def test_own_kinds_that_have_no_status_there_are_passed_by_in_silence() -> None:
+    # With the CRDs of the operator that came before.
+    without = {kinds.GATEWAY_CONFIG, kinds.DATAPLANE, kinds.STATIC_SERVICE}
+    with_status = frozenset(pair for pair in SERVED.with_status if pair[0] not in without)
+    stage = Stage(served=SERVED._replace(with_status=with_status))
+    stage.server.put(kinds.STATIC_SERVICE, {"metadata": {"name": "lab", "namespace": "media"}, "spec": {}})
+    with structlog.testing.capture_logs() as logged:
+        async with stage.running() as life:
+            await life.idle()
+            await asyncio.sleep(600)
+    assert "status" not in stage.server.get(kinds.GATEWAY_CONFIG, "turn")
+    assert {fact.kind for fact in life.wrote} == {"Deployment", "Gateway", "GatewayClass", "Service"}
+    assert logged == []
+
+
+@looptime
+async def test_what_others_wrote_into_a_status_of_an_own_kind_stays() -> None:
+    stage = Stage()
+    theirs = {"type": "example.org/Checked", "status": "True", "reason": "Checked", "message": ""}
+    body = {**gateway_config(), "status": {"conditions": [theirs], "classes": ["gone"], "other": 1}}
+    stage.server.put(kinds.GATEWAY_CONFIG, body)
+    await stage.once()
+    status = stage.server.get(kinds.GATEWAY_CONFIG, "turn")["status"]
+    assert status["conditions"][0] == theirs
+    assert [each["type"] for each in status["conditions"]] == ["example.org/Checked", "Accepted"]
+    assert (status["classes"], status["other"]) == (["turn"], 1)
 
 
 # Comparing -------------------------------------------------------------------------------------------------------

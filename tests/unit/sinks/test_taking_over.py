@@ -88,15 +88,17 @@ async def test_a_dry_run_says_what_it_would_write_and_writes_nothing() -> None:
         assert life.wrote == []
     assert stage.server.writes == []
     assert [(planned.verb, planned.kind) for planned in plan] == [
+        ("status", "Dataplane"),
         ("none", "Deployment"),
         ("status", "Gateway"),
         ("status", "GatewayClass"),
+        ("status", "GatewayConfig"),
         ("apply", "Service"),
         ("take over", "Service"),
     ]
-    assert "is not ours" in plan[0].effect.changes[0]
-    assert "spec.ports[udp].port: 3000 → 3478" in plan[3].effect.changes
-    assert plan[4].effect.changes == ("annotation cloud/hint stays, and is nobody's",)
+    assert "is not ours" in plan[1].effect.changes[0]
+    assert "spec.ports[udp].port: 3000 → 3478" in plan[5].effect.changes
+    assert plan[6].effect.changes == ("annotation cloud/hint stays, and is nobody's",)
 
 
 async def test_a_dry_run_over_what_is_in_order_says_nothing() -> None:
