@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from stunnergw.projection.oldernames import OLDER_NAMES
 from stunnergw.projection.outputs import Undecided, Want
 from stunnergw.projection.snapshots import StatusSlot
 from stunnergw.projection.statuses import ClassStatus, GatewayStatus, RouteStatus
@@ -142,6 +143,8 @@ def _by_message(conditions: Iterable[Condition]) -> dict[str, list[Condition]]:
 
 
 def _is_fault(condition: Condition) -> bool:
+    if condition.type in OLDER_NAMES:
+        return False
     if condition.type == "Conflicted":
         return condition.status == "True"
     if condition.type == "Programmed" and condition.reason in NOT_WRONG:

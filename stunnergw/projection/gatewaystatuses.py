@@ -19,6 +19,7 @@ from stunnergw.projection.exposing import service_type
 from stunnergw.projection.infrastructure import reserved_keys
 from stunnergw.projection.legacy import class_waits_for, listeners, waited_for
 from stunnergw.projection.listenerstatuses import listener_status
+from stunnergw.projection.oldernames import only_v1alpha2, with_older_names
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
@@ -62,13 +63,12 @@ def gateway_status(db: Context, gateway: Key) -> Output[GatewayStatus]:
     seen = _look(db, found, today)
     statuses = tuple(listener_status(db, seen, rule) for rule in seen.rules)
     addresses = _addresses(db, seen)
-    return Want(
-        GatewayStatus(
-            addresses=addresses[:MOST_ADDRESSES],
-            conditions=_conditions(seen, statuses, addresses),
-            listeners=statuses,
-        )
+    status = GatewayStatus(
+        addresses=addresses[:MOST_ADDRESSES],
+        conditions=_conditions(seen, statuses, addresses),
+        listeners=statuses,
     )
+    return Want(with_older_names(status) if only_v1alpha2(db) else status)
 
 
 MOST_ADDRESSES = 16

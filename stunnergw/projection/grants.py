@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from stunnergw.projection.oldernames import only_v1alpha2
 from stunnergw.projection.queries import query
-from stunnergw.resources.kinds import GATEWAY, REFERENCE_GRANT, STUNNER_UDP_ROUTE
+from stunnergw.resources.kinds import REFERENCE_GRANT, STUNNER_UDP_ROUTE
 from stunnergw.settings import ReferenceGrants
 from stunnergw.store.indexes import GRANTS_BY_NAMESPACE
 
@@ -67,23 +68,18 @@ def _is(referrer: Referrer, entry: GrantFrom) -> bool:
 def routes_need_grants(db: Context, kind: Kind[UDPRoute]) -> bool:
     """Say whether a route of this kind needs a grant for a backend in another namespace.
 
-    By default those of stunner.l7mp.io need none, as their documentation has it.
+    By default those of stunner.l7mp.io need none, as their documentation has it; and v0.4 had no grants.
     """
     setting = db.settings.reference_grants
     if setting is ReferenceGrants.AUTO:
-        return kind is not STUNNER_UDP_ROUTE and not _before_grants(db)
+        return kind is not STUNNER_UDP_ROUTE and not only_v1alpha2(db)
     return setting is ReferenceGrants.ENFORCE
 
 
 def certificates_need_grants(db: Context) -> bool:
     """Say whether a Gateway needs a grant for a certificate in another namespace."""
     setting = db.settings.reference_grants
-    return not _before_grants(db) if setting is ReferenceGrants.AUTO else setting is ReferenceGrants.ENFORCE
-
-
-def _before_grants(db: Context) -> bool:
-    """Where Gateways are served as v1alpha2 alone, ReferenceGrants are not yet known."""
-    return db.versions(GATEWAY) == ("v1alpha2",)
+    return not only_v1alpha2(db) if setting is ReferenceGrants.AUTO else setting is ReferenceGrants.ENFORCE
 
 
 def how_to_permit(referrer: Referrer, target: Target) -> str:

@@ -41,3 +41,9 @@ class Reason(StrEnum):
     UNSUPPORTED_PROTOCOL = "UnsupportedProtocol"
     UNSUPPORTED_VALUE = "UnsupportedValue"
     UNSUPPORTED_VERSION = "UnsupportedVersion"
+
+    ATTACHED = "Attached"
+    LISTENERS_NOT_READY = "ListenersNotReady"
+    READY = "Ready"
+    SCHEDULED = "Scheduled"
+    """These are of v0.4 alone."""

@@ -33,6 +33,10 @@ ROUTE_CONDITIONS = ("Accepted", "ResolvedRefs", "PartiallyInvalid")
 OWN_CONDITIONS = ("Accepted",)
 """The condition types that are ours to set and to take away, in each place (R2.1)."""
 
+OLDER_GATEWAY_CONDITIONS = ("Scheduled", "Ready")
+OLDER_LISTENER_CONDITIONS = ("Detached", "Ready")
+"""Those that we wrote beside them for Gateway API v0.4. ``Ready`` alone may be somebody else's, and stays."""
+
 MOST_CONDITIONS = 8
 MOST_PARENTS = 32
 """What the schemas allow (R2.11). Beyond it ours give way: one too many, and the API server refuses the whole."""
@@ -76,6 +80,7 @@ def _conditions(
     own: tuple[str, ...], wanted: Conditions, stored: list[dict[str, Any]], now: str | None
 ) -> list[dict[str, Any]]:
     """Merge conditions by type, keeping the stored order; of our ``own`` types those no longer wanted go."""
+    own += _older_names(own, {condition.get("type", "") for condition in stored})
     ours = {condition.type: condition for condition in wanted}
     merged = []
     for condition in stored:
@@ -85,6 +90,13 @@ def _conditions(
         elif kind not in own:
             merged.append(condition)
     return _at_most(MOST_CONDITIONS, merged, [_stamped(condition.as_json(), None, now) for condition in ours.values()])
+
+
+def _older_names(own: tuple[str, ...], stored: set[str]) -> tuple[str, ...]:
+    """Return the older names that are ours in this place, by those that only we can have written."""
+    older = {GATEWAY_CONDITIONS: OLDER_GATEWAY_CONDITIONS, LISTENER_CONDITIONS: OLDER_LISTENER_CONDITIONS}
+    names = older.get(own)
+    return names if names and names[0] in stored else ()
 
 
 def _stamped(condition: dict[str, Any], stored: dict[str, Any] | None, now: str | None) -> dict[str, Any]:

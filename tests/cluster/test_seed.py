@@ -134,8 +134,14 @@ async def test_one_udp_gateway_and_then_a_tcp_gateway(
         assert now["addresses"] == [{"type": "IPAddress", "value": "34.116.220.190"}]
         (listener,) = now["listeners"]
         assert (listener["name"], listener["attachedRoutes"]) == ("udp-listener", 1)
-        assert {each[:4] for each in conditions({"status": listener}).values()} == {"True"}
+        told = conditions({"status": listener})
+        assert told.pop("Detached").startswith("False Attached")
+        assert told.keys() == {"Accepted", "Programmed", "ResolvedRefs", "Ready"}
+        assert {each[:4] for each in told.values()} == {"True"}
         await attached(api, "udp-gateway")
+        # Its columns know no other names.
+        columns = await kubectl("get", "gateways.gateway.networking.k8s.io", "-n", NAMESPACE, "--no-headers")
+        assert columns.out.split()[:4] == ["udp-gateway", "stunner-gatewayclass", "34.116.220.190", "True"]
         # What a person is told to ask, to know where clients go.
         asking = ("get", "svc", "-n", NAMESPACE, service("udp-gateway").name, "-o")
         ip = await kubectl(*asking, "jsonpath={.status.loadBalancer.ingress[0].ip}")
@@ -177,6 +183,15 @@ async def attached(api: Api, *gateways: str) -> None:
         assert {each[:4] for each in said.values()} == {"True"}
 
 
+DETACHED = {"udp-listener": "False Attached", "one": "True PortUnavailable", "web": "True UnsupportedProtocol"}
+
+
+async def of_listener(api: Api, name: str) -> dict[str, str]:
+    """Return the conditions of a listener of the UDP Gateway."""
+    listeners = (await api.get(gateway("udp-gateway")))["status"]["listeners"]
+    return conditions({"status": next(each for each in listeners if each["name"] == name)})
+
+
 async def nothing_to_write(cluster: Cluster, folder: Path) -> None:
     mark = cluster.audit_log.mark()
     async with operating(cluster, folder, *LEGACY) as operator:
@@ -203,12 +218,16 @@ async def test_what_is_broken_is_said_and_the_document_stays(cluster: Cluster, a
         await api.patch(gateway("udp-gateway"), {"spec": {"listeners": [udp, *broken]}})
         await walker.until_said(gateway("udp-gateway"), "Accepted", "True ListenersNotValid")
         await settled(cluster, operator)
+        for name, detached in DETACHED.items():
+            assert (await of_listener(api, name))["Detached"].startswith(detached)
         assert await walker.document() == DOCUMENT
         await api.patch(gateway("udp-gateway"), {"spec": {"listeners": [udp]}})
         await walker.until_said(gateway("udp-gateway"), "Accepted", "True Accepted")
         await api.delete(CONFIG)
         await walker.until_said(CLASS, "Accepted", "False InvalidParameters")
         await walker.until_said(gateway("udp-gateway"), "Accepted", "False InvalidParameters")
+        await walker.until_said(gateway("udp-gateway"), "Scheduled", "False InvalidParameters")
+        await walker.until_said(gateway("udp-gateway"), "Ready", "False Invalid")
         await settled(cluster, operator)
         assert await walker.document() == DOCUMENT
         assert await api.find(service("udp-gateway"))

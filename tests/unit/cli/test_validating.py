@@ -124,3 +124,13 @@ def test_json_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     }  # fmt: skip
     assert note["note"]
     assert note["object"] == "ReplicaSet (apps/v1)"
+
+
+def test_the_older_names_of_v0_4_are_no_further_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(example("walkthrough/one-udp-gateway"), tmp_path / "m")
+    legacy = "--dataplane-mode=legacy"
+    assert validate(capsys, tmp_path / "m", legacy) == (0, [])
+    change(tmp_path / "m", GATEWAYS, "protocol: UDP", "protocol: HTTP")
+    code, lines = validate(capsys, tmp_path / "m", legacy)
+    assert code == 1
+    assert [line for line in lines if "Ready" in line or "Detached" in line or "Scheduled" in line] == []

@@ -129,3 +129,27 @@ def test_r2_11_ours_give_way_where_a_status_is_full() -> None:
     told = merged_status(wanted, orjson.dumps({"parents": others}), now=NOW)
     assert told["parents"][:31] == others
     assert names(told)[31:] == [("one", US)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "left"),
+    [
+        # Of a server that had v0.4 yesterday.
+        (["Scheduled", "Ready"], []),
+        # Somebody else's.
+        (["Ready"], ["Ready"]),
+        (["Detached"], ["Detached"]),
+    ],
+)
+def test_the_names_of_v0_4_go_where_it_is_gone(stored: list[str], left: list[str]) -> None:
+    before = {"conditions": [stored_condition(kind, "True") for kind in stored]}
+    merged = merged_status(GatewayStatus((), (condition(),), ()), orjson.dumps(before), now=NOW)
+    assert [entry["type"] for entry in merged["conditions"]] == [*left, "Accepted"]
+
+
+def test_the_names_of_v0_4_go_from_listeners_too() -> None:
+    conditions = [stored_condition(kind, "True") for kind in ("Accepted", "Detached", "Ready")]
+    before = orjson.dumps({"listeners": [{"name": "udp", "conditions": conditions}]})
+    listener = ListenerStatus("udp", 0, (), (condition(),))
+    merged = merged_status(GatewayStatus((), (), (listener,)), before, now=NOW)
+    assert [entry["type"] for entry in merged["listeners"][0]["conditions"]] == ["Accepted"]
