@@ -16,7 +16,7 @@ from stunnergw.resources.core import Endpoints, EndpointSlice, Namespace, Node, 
 from stunnergw.resources.gateways import Gateway, GatewayClass
 from stunnergw.resources.grants import ReferenceGrant
 from stunnergw.resources.metadata import GATEWAY_GROUP, STUNNER_GROUP, Key, KubernetesObject
-from stunnergw.resources.owned import ConfigMap, CustomResourceDefinition, Workload
+from stunnergw.resources.owned import ConfigMap, CustomResourceDefinition, Event, Workload
 from stunnergw.resources.routes import UDPRoute
 from stunnergw.resources.secrets import Secret
 from stunnergw.resources.stunner import Dataplane, GatewayConfig, StaticService
@@ -136,6 +136,12 @@ NODE = Kind(
     name="Node", kind="Node", group="", versions=("v1",),
     plural="nodes", model=Node, namespaced=False, needed=True,
 )  # fmt: skip
+
+EVENT = Kind(
+    name="Event", kind="Event", group="", versions=("v1",),
+    plural="events", model=Event, written=True,
+)  # fmt: skip
+"""Not in the table: we read none."""
 
 TABLE: tuple[Kind[Any], ...] = (
     GATEWAY_CLASS, GATEWAY_CONFIG, DATAPLANE, GATEWAY, UDP_ROUTE, STUNNER_UDP_ROUTE, STATIC_SERVICE,

@@ -3,7 +3,8 @@
 That is the metadata, and what may be a secret: the annotation that tells a wanted object from another says nothing of
 secrets, so those that stand there are compared with those that are wanted.
 
-And CustomResourceDefinitions, of which the metadata alone is read: the bundle version of the Gateway API.
+And CustomResourceDefinitions, of which the metadata alone is read: the bundle version of the Gateway API. Events are
+made and never read.
 """
 
 from __future__ import annotations
@@ -97,5 +98,12 @@ class Workload:
 @model
 class CustomResourceDefinition:
     """A CustomResourceDefinition."""
+
+    metadata: ObjectMeta
+
+
+@model
+class Event:
+    """An Event as ``kubectl describe`` lists them, no event of ours."""
 
     metadata: ObjectMeta

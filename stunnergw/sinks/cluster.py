@@ -38,6 +38,7 @@ from stunnergw.sinks.places import Places
 from stunnergw.sinks.queue import QUIET, Lane, WriteQueue
 from stunnergw.sinks.removing import Remover
 from stunnergw.sinks.repeating import Repeats
+from stunnergw.sinks.reporting import Reporter
 from stunnergw.sinks.sending import Effect, Planned, Sender
 from stunnergw.sinks.statuswriting import StatusWriter
 from stunnergw.sinks.verdicts import Outcome, Verdict
@@ -98,7 +99,18 @@ class ClusterSinks:
         self._sender = Sender(client, leadership=election, dry=decisions.dry_run)
         remover = Remover(sender=self._sender, known=self._known, served=served, controller=decisions.controller_name)
         self._objects = ObjectWriter(sender=self._sender, known=self._known, remover=remover, clocks=clocks)
-        self._statuses = StatusWriter(sender=self._sender, known=self._known, served=served, clocks=clocks)
+        self._moved = asyncio.Event()
+        self._reporter = Reporter(
+            sender=self._sender, clocks=clocks, controller=decisions.controller_name, moved=self._moved.set
+        )
+        self._statuses = StatusWriter(
+            sender=self._sender,
+            known=self._known,
+            served=served,
+            clocks=clocks,
+            controller=decisions.controller_name,
+            reporter=self._reporter,
+        )
         self._queue: WriteQueue[Slot] = WriteQueue()
         self._workers = Workers(
             self._queue,
@@ -112,7 +124,6 @@ class ClusterSinks:
         self._seen: Snapshot | None = None
         self._leading = False
         self._followed = log.folded
-        self._moved = asyncio.Event()
 
     @property
     def leading(self) -> bool:
@@ -139,6 +150,7 @@ class ClusterSinks:
                 group.create_task(self._lead(), name="leading")
                 group.create_task(self._follow(), name="following what we wrote")
                 group.create_task(self._workers.run(), name="writing")
+                group.create_task(self._reporter.run(), name="reporting")
         finally:
             unsubscribe()
 
@@ -197,6 +209,7 @@ class ClusterSinks:
             await self._until(leading=False)
             self._leading = False
             self._queue.clear()
+            self._reporter.forget()
             self._wake()
 
     async def _until(self, *, leading: bool) -> None:
@@ -336,7 +349,13 @@ class ClusterSinks:
 
     def _is_idle(self) -> bool:
         settled = self._leading is self._may_lead
-        return settled and self._seen is not None and self._queue.quiet and self._followed >= self._log.last
+        return (
+            settled
+            and self._seen is not None
+            and self._queue.quiet
+            and self._reporter.quiet
+            and self._followed >= self._log.last
+        )
 
 
 def _lane(slot: OwnedSlot) -> Lane:

@@ -23,13 +23,15 @@ from stunnergw.projection.statuses import (
     RouteStatus,
     StaticServiceStatus,
 )
-from stunnergw.resources.kinds import GATEWAY, OWNED_KINDS
+from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS, OWNED_KINDS
 from stunnergw.resources.modelling import canonical
 from stunnergw.sinks.changes import differences
 from stunnergw.sinks.objects import TRIES, settled
 from stunnergw.sinks.owning import kind_of, possible_keys
+from stunnergw.sinks.reporting import About
 from stunnergw.sinks.sending import Effect, patch_status
 from stunnergw.sinks.statuses import merged_status
+from stunnergw.sinks.transitions import transitions
 from stunnergw.sinks.verdicts import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -40,24 +42,50 @@ if TYPE_CHECKING:
     from stunnergw.projection.snapshots import Snapshot, StatusSlot
     from stunnergw.projection.statuses import Status
     from stunnergw.sinks.knowing import Known
+    from stunnergw.sinks.reporting import Reporter
     from stunnergw.sinks.sending import Sender
 
 TIME = "lastTransitionTime"
 
+_HELD = "Gateways that it served go on with what they have"
+
 
 class _Stored(NamedTuple):
-    """A status as it stands, and the version of the object that it stands in."""
+    """A status as it stands, and which object, in which version, it stands in."""
 
+    uid: str
     version: str
     status: bytes | None
 
 
+class _Goal(NamedTuple):
+    """Which status is to be what."""
+
+    slot: StatusSlot
+    version: str
+    """That the API server serves."""
+    wanted: Status
+    held: bool
+    """It is that of a class that is served on what it had."""
+
+
 @final
 class StatusWriter:
-    """Brings the status of an object to what a snapshot wants."""
+    """Brings the status of an object to what a snapshot wants, and reports what that turned."""
 
-    def __init__(self, *, sender: Sender, known: Known, served: Callable[[], Served], clocks: Clocks) -> None:
+    def __init__(
+        self,
+        *,
+        sender: Sender,
+        known: Known,
+        served: Callable[[], Served],
+        clocks: Clocks,
+        controller: str,
+        reporter: Reporter,
+    ) -> None:
         self._sender = sender
+        self._controller = controller
+        self._reporter = reporter
         self._known = known
         self._served = served
         self._clocks = clocks
@@ -75,9 +103,10 @@ class StatusWriter:
         verdict = Verdict(Outcome.UNCHANGED, slot.kind.name, slot.key, version_of(output))
         if self._rests_on_old(slot):
             return [verdict._replace(outcome=Outcome.UNSENT)]
-        stored = _Stored(found.metadata.resource_version, found.status)
+        stored = _Stored(found.metadata.uid, found.metadata.resource_version, found.status)
+        held = slot.kind is GATEWAY_CLASS and slot.key.name in snapshot.held
         try:
-            return [await self._try(slot, version, output.value, stored, verdict)]
+            return [await self._try(_Goal(slot, version, output.value, held), stored, verdict)]
         except NotFoundOut as error:
             if isinstance(error, ApiError) and error.status == 404:
                 return []
@@ -93,7 +122,8 @@ class StatusWriter:
             self._known.is_ahead(kind_of(place), key, now=now) for place in owned for key in possible_keys(place)
         )
 
-    async def _try(self, slot: StatusSlot, version: str, wanted: Status, stored: _Stored, verdict: Verdict) -> Verdict:
+    async def _try(self, goal: _Goal, stored: _Stored, verdict: Verdict) -> Verdict:
+        slot, version, wanted, _ = goal
         for _ in range(TRIES):
             if is_newer(stored.status, wanted):
                 return verdict._replace(outcome=Outcome.NOTHING)
@@ -110,7 +140,11 @@ class StatusWriter:
                 if error.status != 409:
                     raise
             else:
-                return self._sent(slot, answer, verdict)
+                if answer is None:
+                    return verdict._replace(outcome=Outcome.UNSENT)
+                self._known.answered(slot.kind, slot.key, answer, now=self._clocks.running())
+                self._report(goal, stored, merged)
+                return verdict._replace(outcome=Outcome.WRITTEN)
             await settled(self._known, slot.kind, slot.key, sent=stored.version, clocks=self._clocks)
             looked = await self._look(slot, version)
             if looked is None:
@@ -119,18 +153,19 @@ class StatusWriter:
         message = f"others keep changing {slot.kind.kind} {slot.key}"
         return verdict._replace(outcome=Outcome.FAILED, message=message)
 
-    def _sent(self, slot: StatusSlot, answer: bytes | None, verdict: Verdict) -> Verdict:
-        if answer is None:
-            return verdict._replace(outcome=Outcome.UNSENT)
-        self._known.answered(slot.kind, slot.key, answer, now=self._clocks.running())
-        return verdict._replace(outcome=Outcome.WRITTEN)
+    def _report(self, goal: _Goal, stored: _Stored, merged: dict[str, Any]) -> None:
+        """Report what a write turned; of a class that is held, what that means for its Gateways."""
+        found = transitions(_loaded(stored.status), merged, controller=self._controller)
+        if goal.held:
+            found = [each._replace(message=f"{_HELD}: {each.message}") if each.warning else each for each in found]
+        self._reporter.report(About(goal.slot.kind, goal.version, goal.slot.key, stored.uid), found)
 
     async def _look(self, slot: StatusSlot, version: str) -> _Stored | None:
         found = await self._sender.read(slot.kind, version, slot.key)
         if found is None:
             return None
-        status = found.get("status")
-        return _Stored(found["metadata"]["resourceVersion"], orjson.dumps(status) if status else None)
+        status, metadata = found.get("status"), found["metadata"]
+        return _Stored(metadata["uid"], metadata["resourceVersion"], orjson.dumps(status) if status else None)
 
     def _now(self) -> str:
         return self._clocks.date().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 RBAC = "rbac.authorization.k8s.io/v1"
 
 EVERYTHING = (
-    ("", "configmaps", "endpoints", "namespaces", "nodes", "services"),
+    ("", "configmaps", "endpoints", "events", "namespaces", "nodes", "services"),
     ("apps", "*"),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
     ("coordination.k8s.io", "leases"),

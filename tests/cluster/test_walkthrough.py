@@ -31,7 +31,9 @@ async def test_managed_mode(cluster: Cluster, api: Api, namespace: str, tmp_path
         said = conditions(await api.get(gateway))
         assert said["Accepted"].startswith("True")
         assert "has no load-balancer address" in said["Programmed"]
+        # The Event says that there is no address yet.
         assert sorted(described(event) for event in writes(cluster, mark)) == [
+            f"create events {namespace}: 201",
             "patch dataplanes/status default: 200",
             f"patch deployments {namespace}/edge: 201",
             "patch gatewayclasses/status turn: 200",

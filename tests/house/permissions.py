@@ -108,6 +108,9 @@ REASONS = MappingProxyType(
                 "patch": "to keep it as it is wanted: only the fields that are ours, by server-side apply",
                 "delete": "when a Gateway wants none any more, or one of another name",
             },
+            "events": {
+                "create": "for `kubectl describe`: which condition a write of a status turned. Nothing rests on it"
+            },
             "endpointslices.discovery.k8s.io": {"list watch": "for the addresses behind Services"},
             "endpoints": {
                 "list watch": "for the same where there are no EndpointSlices, or with "

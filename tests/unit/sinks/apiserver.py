@@ -80,8 +80,17 @@ class ApiServer:
 
     @property
     def writes(self) -> list[str]:
-        """The requests that would change something: method and path, shortened."""
-        return [f"{request.method} {self._short(request.path)}" for request in self.requests if request.writes]
+        """The requests that would change something, Events apart: method and path, shortened."""
+        return [
+            f"{request.method} {self._short(request.path)}"
+            for request in self.requests
+            if request.writes and not request.path.endswith("/events")
+        ]
+
+    @property
+    def events(self) -> list[Body]:
+        """The Events that were written."""
+        return [request.body for request in self.requests if request.path.endswith("/events")]
 
     @property
     def reads(self) -> list[str]:
@@ -163,6 +172,9 @@ class ApiServer:
         made = Request(method, path, copy.deepcopy(body))
         self.requests.append(made)
         self._fail(made)
+        if path.endswith("/events"):
+            assert (method, path) == ("POST", f"/api/v1/namespaces/{body['metadata']['namespace']}/events")
+            return orjson.dumps(body)
         place = self._place(path)
         match method, content_type:
             case "GET", _:
