@@ -26,6 +26,9 @@ WITH_STATUS = (
     ("gateway.networking.k8s.io/v1", "Gateway"),
     ("gateway.networking.k8s.io/v1alpha2", "UDPRoute"),
     ("stunner.l7mp.io/v1", "UDPRoute"),
+    ("stunner.l7mp.io/v1", "GatewayConfig"),
+    ("stunner.l7mp.io/v1", "Dataplane"),
+    ("stunner.l7mp.io/v1", "StaticService"),
 )
 
 _ASSIGNED = ("clusterIP", "clusterIPs", "healthCheckNodePort")

@@ -104,7 +104,7 @@ async def test_an_auth_type_that_nobody_knows_is_refused(api: Api, namespace: st
 async def test_short_names_and_columns_are_there_for_people(api: Api, namespace: str, kubectl: Kubectl) -> None:
     await api.apply(gateway_config("edge", realm="example.org", dataplane="fast"), namespace=namespace)
     printed = (await kubectl("get", "gwconf", "--namespace", namespace)).out.splitlines()
-    assert printed[0].split() == ["NAME", "REALM", "DATAPLANE", "AGE"]
+    assert printed[0].split() == ["NAME", "REALM", "DATAPLANE", "CLASSES", "ACCEPTED", "AGE"]
     assert printed[1].split()[:3] == ["edge", "example.org", "fast"]
 
 

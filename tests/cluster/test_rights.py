@@ -44,6 +44,11 @@ kind: GatewayConfig
 metadata: {name: turn}
 spec: {authRef: {name: credentials}}
 ---
+apiVersion: stunner.l7mp.io/v1
+kind: StaticService
+metadata: {name: lab}
+spec: {prefixes: [192.0.2.0/24]}
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: UDPRoute
 metadata: {name: media}
@@ -140,27 +145,26 @@ class Scene:
 
         await wait_for(so, deadline=30, what=f"{about['kind']} taken over")
 
-    async def conflicts(self, route: Object) -> None:
-        """Change a route, and what its status has to say, until the operator finds that somebody was quicker."""
+    async def conflicts(self, about: Ref, *specs: dict[str, Any]) -> None:
+        """Change an object, and what its status has to say, until the operator finds that somebody was quicker."""
 
         def looked_again() -> bool:
-            return any(_is_get(event, route) for event in self.asked())
+            return any(_is_get(event, about) for event in self.asked())
 
         async with asyncio.timeout(60):
             number = 0
             while not looked_again():
                 number += 1
                 changes = [{"metadata": {"labels": {"number": f"{number}-{each}"}}} for each in range(40)]
-                backend = {"name": "sfu" if number % 2 else "nobody", "port": 10000}
-                await self.api.patch(route, {"spec": {"rules": [{"backendRefs": [backend]}]}})
+                await self.api.patch(about, {"spec": specs[number % len(specs)]})
                 for change in changes:
-                    await self.api.patch(route, change)
+                    await self.api.patch(about, change)
 
 
-def _is_get(event: dict[str, Any], about: Object) -> bool:
+def _is_get(event: dict[str, Any], about: Ref) -> bool:
     asked = event.get("objectRef") or {}
-    group = about["apiVersion"].partition("/")[0]
-    return event["verb"] == "get" and (asked.get("apiGroup"), asked.get("name")) == (group, about["metadata"]["name"])
+    group = about.api_version.partition("/")[0]
+    return event["verb"] == "get" and (asked.get("apiGroup"), asked.get("name")) == (group, about.name)
 
 
 def used(events: Iterable[dict[str, Any]]) -> set[Grant]:
@@ -294,5 +298,12 @@ async def what_both_modes_do(scene: Scene) -> None:
     edge = named("Gateway", namespace, "edge")
     await api.patch(edge, {"metadata": {"annotations": {"stunner.l7mp.io/service-type": "None"}}})
     await scene.until("no Service", gone=[named("Service", namespace, "edge")])
-    await scene.conflicts(named("UDPRoute", namespace, "media"))
-    await scene.conflicts({**named("UDPRoute", namespace, "sfu"), "apiVersion": "stunner.l7mp.io/v1"})
+    backends = [{"rules": [{"backendRefs": [{"name": name, "port": 10000}]}]} for name in ("nobody", "sfu")]
+    await scene.conflicts(Ref("gateway.networking.k8s.io/v1", "UDPRoute", "media", namespace), *backends)
+    ours = "stunner.l7mp.io/v1"
+    await scene.conflicts(Ref(ours, "UDPRoute", "sfu", namespace), *backends)
+    levels = [{"logLevel": level} for level in ("all:DEBUG", "all:INFO")]
+    await scene.conflicts(Ref(ours, "GatewayConfig", "turn", namespace), *levels)
+    await scene.conflicts(Ref(ours, "Dataplane", "default"), *({"args": [arg]} for arg in ("-w", "-v")))
+    prefixes = [{"prefixes": [prefix]} for prefix in ("nowhere", "192.0.2.0/24")]
+    await scene.conflicts(Ref(ours, "StaticService", "lab", namespace), *prefixes)

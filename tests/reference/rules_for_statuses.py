@@ -81,20 +81,21 @@ def references_summed_up(world: World, _scenario: Scenario) -> None:
 
 def own_kinds(world: World, scenario: Scenario) -> None:
     """Write on STUNner's own kinds whether they are in order, and which classes use them."""
+    standing = _standing(scenario)
     # One with another auth type does not come in (auth-type-exact).
     known = ("static", "plaintext", "ephemeral", "longterm", "timewindowed")
     configs = {
         _named(thing): thing["spec"]
-        for thing in scenario.objects
+        for thing in standing
         if thing["kind"] == "GatewayConfig" and thing["spec"].get("authType", "plaintext") in known
     }
-    classes = [thing for thing in scenario.objects if thing["kind"] == "GatewayClass"]
+    classes = [thing for thing in standing if thing["kind"] == "GatewayClass"]
     for name in configs:
         users = [each for each in classes if _config_of(each) == name]
         if _is_written_by_us(users):
             accepted = {world["statuses"][f"GatewayClass {_named(each)}"]["conditions"]["Accepted"] for each in users}
             world["statuses"][f"GatewayConfig {name}"] = _used(max(accepted, default="True/Accepted"), users)
-    for thing in scenario.objects:
+    for thing in standing:
         name = _named(thing)
         if thing["kind"] == "Dataplane":
             naming = {key for key, spec in configs.items() if spec.get("dataplane", "default") == name}
@@ -105,6 +106,18 @@ def own_kinds(world: World, scenario: Scenario) -> None:
             good = all(_is_prefix(text) for text in thing["spec"]["prefixes"])
             accepted_as = "True/Accepted" if good else "False/UnsupportedValue"
             world["statuses"][f"StaticService {name}"] = {"conditions": {"Accepted": accepted_as}}
+
+
+def _standing(scenario: Scenario) -> list[dict[str, Any]]:
+    """Return the manifests as all steps leave them."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for thing in scenario.objects:
+        identity = (thing["kind"], _named(thing))
+        if thing.get("delete"):
+            found.pop(identity, None)
+        else:
+            found[identity] = thing
+    return list(found.values())
 
 
 def _named(thing: dict[str, Any]) -> str:
