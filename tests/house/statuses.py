@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from stunnergw.projection.oldernames import OLDER_NAMES
 from stunnergw.projection.reasons import Reason
 from stunnergw.settings import CONTROLLER_NAME
 
@@ -28,7 +29,7 @@ class Row(NamedTuple):
     """A condition as it can be: ``Row("Gateway", "Accepted", "True", "Accepted")``."""
 
     place: str
-    """GatewayClass, Gateway, Listener or Route."""
+    """GatewayClass, Gateway, Listener, Route, GatewayConfig, Dataplane or StaticService."""
     type: str
     status: str
     reason: str
@@ -238,7 +239,67 @@ ROUTE = _rows(
     },
 )
 
-ROWS = MappingProxyType(CLASS | GATEWAY | LISTENER | ROUTE)
+CONFIG = _rows(
+    "GatewayConfig",
+    {
+        ("Accepted", "True", Reason.ACCEPTED): Words(
+            "it is in order; the message says which classes use it, or that none does, and what of it has no effect"
+        ),
+        ("Accepted", "False", Reason.INVALID_PARAMETERS): Words(
+            "credentials, their Secret or the Dataplane are missing or cannot be used, and the classes that use it "
+            "are not accepted for that. Of one that no class uses the credentials alone are judged",
+            "what the message says: it names the object and the field",
+        ),
+    },
+)
+
+DATAPLANE = _rows(
+    "Dataplane",
+    {
+        ("Accepted", "True", Reason.ACCEPTED): Words(
+            "the message says which classes use it, or that none does, and what of it is left out; in legacy mode "
+            "that it has no effect. What the API server refuses of it, the Gateways tell (`Programmed`)"
+        )
+    },
+)
+
+STATIC_SERVICE = _rows(
+    "StaticService",
+    {
+        ("Accepted", "True", Reason.ACCEPTED): Words("all its prefixes parse, or it has none"),
+        ("Accepted", "False", Reason.UNSUPPORTED_VALUE): Words(
+            "a prefix is no IP address or prefix, and is left out; the others are served",
+            "correct those that the message names by their place",
+        ),
+    },
+)
+
+_V0_4 = "where Gateway API v0.4 is installed, beside today's name:"
+
+OLDER = _rows(
+    "Gateway",
+    {
+        ("Scheduled", "True", Reason.SCHEDULED): Words(f"{_V0_4} what Accepted=True says. False has Accepted's reason"),
+        ("Ready", "True", Reason.READY): Words(
+            f"{_V0_4} what Programmed=True says. False has Programmed's reason, or `ListenersNotValid` where no "
+            "listener is valid"
+        ),
+        ("Ready", "False", Reason.LISTENERS_NOT_READY): Words(
+            f"{_V0_4} what Programmed=False/Pending says", "what Programmed asks for"
+        ),
+    },
+) | _rows(
+    "Listener",
+    {
+        ("Detached", "False", Reason.ATTACHED): Words(
+            f"{_V0_4} what Accepted=True says. True has the reason of Accepted=False"
+        ),
+        ("Ready", "True", Reason.READY): Words(f"{_V0_4} what Programmed=True says. False has Programmed's reason"),
+    },
+)
+"""Of the older names those that have a reason of their own: else they say what is told of the others."""
+
+ROWS = MappingProxyType(CLASS | GATEWAY | LISTENER | OLDER | ROUTE | CONFIG | DATAPLANE | STATIC_SERVICE)
 """Every condition that we write, in every state it can be in."""
 
 _ANSWERS = "tests/unit/projection/test_answers.py::test_"
@@ -250,6 +311,8 @@ ELSEWHERE = MappingProxyType(
         Row("Gateway", "Programmed", "False", "Pending"): _ANSWERS
         + "an_update_that_is_refused_leaves_the_last_one_and_its_addresses",
         Row("Gateway", "Programmed", "False", "NoResources"): _ANSWERS + "a_workload_that_is_refused",
+        Row("Gateway", "Ready", "False", "ListenersNotReady"): "tests/unit/projection/test_older_names.py::test_"
+        + "a_refused_service_is_pending_and_so_not_ready",
         Row("Gateway", "ResolvedRefs", "Unknown", "Pending"): _UNREAD,
         Row("Listener", "ResolvedRefs", "Unknown", "Pending"): _UNREAD,
     }
@@ -288,9 +351,9 @@ def _told(kind: str, status: dict[str, Any]) -> Iterator[tuple[Row, str]]:
     parts += [(place, entry) for entry in status.get("parents", ()) if entry["controllerName"] == CONTROLLER_NAME]
     for where, part in parts:
         for condition in part.get("conditions", ()):
-            # Others' types have a domain.
-            if "/" not in condition["type"]:
-                row = Row(where, condition["type"], condition["status"], condition["reason"])
+            row = Row(where, condition["type"], condition["status"], condition["reason"])
+            # Others' types have a domain; and an older name says once more what is told already.
+            if "/" not in row.type and (row.type not in OLDER_NAMES or row in OLDER):
                 yield row, condition["message"]
 
 
@@ -299,8 +362,9 @@ def _told(kind: str, status: dict[str, Any]) -> Iterator[tuple[Row, str]]:
 _HEAD = (
     "# What a status says",
     "<!-- Made by tests/house/statuses.py from the reasons of the code and the words there. -->",
-    "Every GatewayClass, Gateway and route of ours says in its `status` whether it is in order, what is wrong, and "
-    "what to do about it: `kubectl describe gateway NAME` shows it, and `/status` of the operator shows all at once "
+    "Every GatewayClass, Gateway and route of ours, and every GatewayConfig, Dataplane and StaticService, says in its "
+    "`status` whether it is in order, what is wrong, and what to do about it: `kubectl describe gateway NAME` shows "
+    "it, and `/status` of the operator shows all at once "
     "([running.md](running.md)). Without a cluster, `stunnergw render --output statuses PATH` says the same of files.",
     "A condition is True, False or Unknown, for a `reason` that tools can read and a `message` for you, which names "
     "the object, the field and the remedy. `observedGeneration` says which generation of the object it is about: if "
@@ -326,6 +390,15 @@ _TITLES = MappingProxyType(
             "that lead elsewhere or nowhere. `ResolvedRefs` is about the backends, whether a listener takes the "
             "route or not. No entry of ours at all means: no parentRef names a Gateway of ours that exists.",
         ),
+        "GatewayConfig": (
+            "GatewayConfig",
+            "`classes` are the GatewayClasses that use it, also a column of `kubectl get`. Where classes of several "
+            "controllers do, the controller of the oldest writes the status; so it is with Dataplanes. The three "
+            "kinds from here on have a status where our CRDs are installed (`stunnergw crds`), and without it all "
+            "works as well.",
+        ),
+        "Dataplane": ("Dataplane", "`classes` are the GatewayClasses whose GatewayConfigs name it."),
+        "StaticService": ("StaticService", ""),
     }
 )
 

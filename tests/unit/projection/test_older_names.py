@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stunnergw.projection.snapshots import OwnedSlot
 from stunnergw.resources import kinds
-from tests.support.bench import Bench, bench
+from tests.support.bench import MANAGED, Answer, Bench, bench
 from tests.support.objects import (
     EDGE,
     deleted,
@@ -19,7 +20,10 @@ from tests.support.objects import (
     listener,
 )
 
-V0_4 = {kinds.GATEWAY_CLASS: ("v1alpha2",), kinds.GATEWAY: ("v1alpha2",)}
+if TYPE_CHECKING:
+    from stunnergw.resources.kinds import Kind
+
+V0_4: dict[Kind[Any], tuple[str, ...]] = {kinds.GATEWAY_CLASS: ("v1alpha2",), kinds.GATEWAY: ("v1alpha2",)}
 CLOUD = [{"ip": "198.51.100.1"}]
 WEB = listener("web", 80, "HTTP")
 
@@ -64,6 +68,15 @@ def test_all_are_of_the_same_generation_and_no_more_than_the_schema_takes() -> N
     for conditions in (status.conditions, *(each.conditions for each in status.listeners)):
         assert {each.observed_generation for each in conditions} == {9}
         assert len(conditions) <= 8
+
+
+def test_a_refused_service_is_pending_and_so_not_ready() -> None:
+    found = Bench(MANAGED, answering=False)
+    owner = gateway("edge")
+    found.run(*healthy(), *listed(V0_4), owner, exposing(owner, ingress=CLOUD))
+    found.run(Answer(OwnedSlot("Service", EDGE), "refused", "no such port"), Answer(OwnedSlot("Deployment", EDGE)))
+    assert found.conditions(kinds.GATEWAY, EDGE)["Programmed"] == "False/Pending"
+    assert older(found) == {"Scheduled": "True/Scheduled", "Ready": "False/ListenersNotReady"}
 
 
 @pytest.mark.parametrize("versions", [("v1",), ("v1", "v1beta1"), ("v1beta1", "v1alpha2")])
