@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import secrets
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,8 +86,9 @@ def _saying(config: pytest.Config) -> Callable[[str], None]:
     capture = config.pluginmanager.getplugin("capturemanager")
 
     def say(line: str) -> None:
+        # Of a worker (-n) nobody sees the standard output.
         with capture.global_and_fixture_disabled():
-            print(f"\n[real parts] {line}", flush=True)
+            print(f"\n[real parts] {line}", file=sys.stderr, flush=True)
 
     return say
 
