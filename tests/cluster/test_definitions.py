@@ -193,5 +193,9 @@ async def test_a_newer_bundle_is_put_over_an_older_one(
         await settled(cluster, operator)
         assert told == [before]
         assert await deployed(api, namespace) == made
-        assert [described(event) for event in writes(cluster, mark)] == []
+        # The class tells which Gateway API there is, and nothing else has changed.
+        assert {described(event) for event in writes(cluster, mark)} == {"patch gatewayclasses/status turn: 200"}
+        turn = await api.get(Ref("gateway.networking.k8s.io/v1", "GatewayClass", "turn"))
+        assert "v1.6.3" in conditions(turn)["SupportedVersion"]
+        assert {"name": "UDPRoute"} in turn["status"]["supportedFeatures"]
         assert await operator.stop() == 0
