@@ -87,6 +87,10 @@ class World(NamedTuple):
         """Have a document change that somebody watches."""
         await install(self.api, self.namespace, text=LIVE.replace("port: 3478", "port: 3479"))
 
+    async def break_the_class(self) -> None:
+        """Have a condition turn, of which an Event tells."""
+        await install(self.api, self.namespace, text=LIVE.replace("authRef: {name: credentials}", "authRef: {name: x}"))
+
     async def keep_a_client_waiting(self) -> None:
         """Have a client that has not read what it was sent."""
         fanout = self.operator.servers.fanout

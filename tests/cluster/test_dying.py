@@ -21,6 +21,7 @@ from stunnergw.serving.fanout import Fanout
 from stunnergw.serving.nodes import NodeAddresses
 from stunnergw.sinks.cluster import ClusterSinks
 from stunnergw.sinks.queue import WriteQueue
+from stunnergw.sinks.reporting import Reporter
 from stunnergw.sources.offering import Offer
 from stunnergw.sources.reading_secrets import SecretReader
 from stunnergw.sources.reflecting import Reflector
@@ -55,6 +56,7 @@ CASES: dict[str, Case] = {
     "SecretReader._read": Case(SecretReader, "_get", World.touch_secret),
     "ClusterSinks._lead": Case(ClusterSinks, "_may_lead", World.lose_the_lease),
     "ClusterSinks._follow": Case(ClusterSinks, "_notice", World.touch_gateway),
+    "Reporter.run": Case(Reporter, "_send", World.break_the_class),
     "Workers.run": Case(WriteQueue, "take", World.touch_gateway),
     "Workers._one": Case(ClusterSinks, "_write", World.touch_gateway),
     "Election._campaign": Case(Election, "attempt", World.wake_all),

@@ -155,7 +155,9 @@ async def mended(cluster: Cluster, operator: OperatorProcess, api: Api, namespac
     await settled(cluster, operator)
     # A workload without our label is gone for our watch, so that to make it is tried first, and refused.
     events = (described(event) for event in writes(cluster, mark, succeeded=True))
-    return [said.removeprefix("patch ").replace(f"{namespace}/", "") for said in events]
+    # Events tell of what turned; what is mended is patched.
+    patches = (said for said in events if said.startswith("patch "))
+    return [said.removeprefix("patch ").replace(f"{namespace}/", "") for said in patches]
 
 
 async def all_of(api: Api, namespace: str) -> list[dict[str, Any]]:

@@ -49,6 +49,7 @@ async def test_what_others_set_is_left_alone(
         await install(api, namespace, text=LIVE.replace("port: 3478", "port: 3479").replace("1.2.0", "1.2.1"))
         await settled(cluster, operator)
         assert sorted(described(event) for event in writes(cluster, mark)) == [
+            "patch dataplanes/status default: 200",
             f"patch deployments {namespace}/edge: 200",
             f"patch gateways/status {namespace}/edge: 200",
             f"patch services {namespace}/edge: 200",
