@@ -85,10 +85,17 @@ async def apply(api: Api, things: list[Object]) -> Applied:
     spaces: list[Object] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in needed]
     spaces += [thing for thing in things if thing["kind"] == "Namespace"]
     await api.apply(spaces, at_once=8)
-    rest = [thing for thing in things if thing["kind"] != "Namespace"]
-    outcomes = await asyncio.gather(*(_one(api, thing) for thing in rest))
+    # Of these the oldest goes first, and those of one second by name: so they come in the order of their names.
+    aged = sorted((thing for thing in things if thing["kind"] in ("GatewayClass", "Gateway")), key=_name)
+    outcomes = [await _one(api, thing) for thing in aged]
+    rest = [thing for thing in things if thing["kind"] not in ("Namespace", "GatewayClass", "Gateway")]
+    outcomes += await asyncio.gather(*(_one(api, thing) for thing in rest))
     taken = [outcome for outcome in outcomes if isinstance(outcome, dict)]
     return Applied(taken, [outcome for outcome in outcomes if isinstance(outcome, str)])
+
+
+def _name(thing: Object) -> tuple[str, str]:
+    return thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
 
 
 async def _one(api: Api, thing: Object) -> Object | str:

@@ -224,7 +224,11 @@ async def test_a_holder_that_slept_past_its_lease_may_not_write_when_it_wakes(
             assert two.leading
 
 
-async def test_a_holder_gives_up_within_a_second_while_the_api_server_hangs(
+WELL_BELOW_A_REQUEST = 4.0
+"""Seconds: giving up takes less than one, on a machine that has nothing else to do; a request alone has five."""
+
+
+async def test_a_holder_gives_up_at_once_while_the_api_server_hangs(
     cluster: Cluster, client: KubeClient, namespace: str
 ) -> None:
     async with replica(cluster.kubeconfig, namespace) as one:
@@ -237,13 +241,13 @@ async def test_a_holder_gives_up_within_a_second_while_the_api_server_hangs(
         try:
             began = time.monotonic()
             assert await one.asked("release") == "False False"
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < WELL_BELOW_A_REQUEST
             # The end of its input is the end of it.
             assert one.process.stdin is not None
             one.process.stdin.close()
             began = time.monotonic()
             assert await one.process.wait() == 0
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < WELL_BELOW_A_REQUEST
         finally:
             cluster.apiserver.send(signal.SIGCONT)
         await wait_for(lambda: _answers(client))

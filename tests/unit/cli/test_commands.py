@@ -132,7 +132,7 @@ def test_every_command_and_flag_is_in_the_documents(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Wide enough that no name is broken.
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
     documented = set(re.findall(r"--[a-z][a-z-]+", RUNNING))
     for command in COMMANDS:
         assert f"stunnergw {command}" in RUNNING
