@@ -10,9 +10,10 @@ from pathlib import Path
 import orjson
 import pytest
 import yaml
+from rich.console import Console
 
 from stunnergw import __version__
-from stunnergw.cli.commands import run_command
+from stunnergw.cli.commands import app, run_command
 from stunnergw.examples import example
 
 ROOT = Path(__file__).parents[3]
@@ -132,7 +133,7 @@ def test_every_command_and_flag_is_in_the_documents(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Wide enough that no name is broken.
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr(app, "console", Console(width=400))
     documented = set(re.findall(r"--[a-z][a-z-]+", RUNNING))
     for command in COMMANDS:
         assert f"stunnergw {command}" in RUNNING
