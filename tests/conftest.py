@@ -10,10 +10,12 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, Phase, settings
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
@@ -36,3 +38,10 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-scenarios", action="store_true", help="rewrite tests/scenarios/*/out.yaml")
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Commands set the log up; the next test has it as it was."""
+    yield
+    structlog.reset_defaults()
