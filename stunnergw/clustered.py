@@ -40,27 +40,6 @@ MOST_NAMED = 5
 
 
 @final
-class Secrets:
-    """The Secrets that snapshots ask for, read by a :class:`ClusterSource`."""
-
-    def __init__(self, source: ClusterSource) -> None:
-        self._source = source
-
-    def want(self, keys: frozenset[Key]) -> None:
-        """Read the data of these, and of no others."""
-        self._source.want_secrets(keys)
-
-    @property
-    def settled(self) -> bool:
-        """Whether each of them is in the log as present or unreadable, or is absent."""
-        return not self._source.unsettled_secrets
-
-    async def wait(self) -> None:
-        """Return once that is so."""
-        await self._source.secrets_settled()
-
-
-@final
 class Cluster:
     """The surroundings of one run in a cluster, over a client that the caller closes.
 
@@ -87,12 +66,12 @@ class Cluster:
         """What writes; there once all is attached."""
         return _begun(self._sinks)
 
-    def begin(self, events: EventLog, *, instruments: Instruments) -> WantedSecrets:  # noqa: ARG002
+    def begin(self, events: EventLog, *, instruments: Instruments) -> WantedSecrets:  # noqa: ARG002 - for sources that count
         """Make the source."""
         unread = frozenset() if self._settings.decisions.endpoint_slices else frozenset({ENDPOINT_SLICE})
         self._events = events
         self._source = ClusterSource(self._client, log=events, table=kinds.TABLE, unread=unread)
-        return Secrets(self._source)
+        return self._source.secrets
 
     def attach(self, *, store: Store, snapshots: SnapshotSource, servers: Servers) -> None:
         """Make what writes; add what is known of Secrets to readiness, and the cluster's metrics."""
@@ -107,14 +86,14 @@ class Cluster:
             clocks=self._clocks,
         )
         servers.readiness.add(
-            "secrets", lambda: _named(self.source.unsettled_secrets) if snapshots.latest is None else None
+            "secrets", lambda: _named(self.source.secrets.unsettled) if snapshots.latest is None else None
         )
         servers.registry.register(
             ClusterCollector(
                 ClusterFigures(
                     kinds=lambda: _kind_figures(self.source.states.values()),
                     writes=self._write_figures,
-                    unread_secrets=lambda: len(self.source.unsettled_secrets),
+                    unread_secrets=lambda: len(self.source.secrets.unsettled),
                 )
             )
         )

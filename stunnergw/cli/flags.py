@@ -140,12 +140,9 @@ def decisions(
     flags: DecisionFlags | None,
     *,
     standalone: bool = True,
-    discovery: str = DISCOVERY_SERVICE,
     dry_run: bool = False,
 ) -> Decisions:
     """Make the settings of a command that works from manifests (``standalone``), or from a cluster.
-
-    ``discovery`` is the Service that data planes ask where no flag says which.
 
     Raises:
         UsageError: a value would end up in a document that no data plane takes.
@@ -161,7 +158,7 @@ def decisions(
         cluster_domain=_domain(given.cluster_domain, flag="cluster-domain"),
         reference_grants=given.reference_grants,
         udproute_ports=given.udproute_ports,
-        config_discovery_service=_service(given.config_discovery_service or discovery),
+        config_discovery_service=_service(given.config_discovery_service or DISCOVERY_SERVICE),
         filtered_labels=tuple(label for label in map(str.strip, given.label_filter.split(",")) if label),
         public_address=_host(given.public_address, flag="public-address") if given.public_address else "",
         standalone=standalone,

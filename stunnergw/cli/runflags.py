@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from stunnergw.cli.flags import DURATION, ENVIRONMENT, SWITCH, DecisionFlags, decisions
 from stunnergw.errors import UsageError
-from stunnergw.settings import DISCOVERY_SERVICE, Address, Settings
+from stunnergw.settings import Address, Settings
 
 
 @Parameter(name="*")
@@ -64,12 +64,8 @@ class RunFlags:
     ] = ""
 
 
-def settings_of(
-    flags: RunFlags, *, deciding: DecisionFlags | None = None, discovery: str = DISCOVERY_SERVICE
-) -> Settings:
+def settings_of(flags: RunFlags, *, deciding: DecisionFlags | None = None) -> Settings:
     """Make the settings of the flags: of work from manifests where there are any, else in a cluster.
-
-    ``discovery`` is the Service that data planes ask where no flag says which.
 
     Raises:
         UsageError: a value cannot be used.
@@ -79,7 +75,7 @@ def settings_of(
     if address is not None and flags.operator_address:
         address = address._replace(host=flags.operator_address)
     return Settings(
-        decisions=decisions(deciding, standalone=bool(flags.manifests), discovery=discovery, dry_run=flags.dry_run),
+        decisions=decisions(deciding, standalone=bool(flags.manifests), dry_run=flags.dry_run),
         manifests=flags.manifests,
         kubeconfig=flags.kubeconfig,
         leader_elect=flags.leader_elect,

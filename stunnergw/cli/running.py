@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stunnergw.cli.announcing import announce
@@ -47,7 +48,8 @@ def run_operator(flags: RunFlags, *, deciding: DecisionFlags | None, logging: Lo
             print("stunnergw: --leader-elect means nothing without a cluster and is ignored", file=sys.stderr)
         _run_and_leave(_run(settings))
     else:
-        _run_and_leave(_run_in_cluster(flags, deciding=deciding))
+        service = deciding.config_discovery_service if deciding else None
+        _run_and_leave(_run_in_cluster(settings, service=service, form=flags.format))
 
 
 def _run_and_leave(work: Coroutine[Any, Any, None]) -> NoReturn:
@@ -75,17 +77,18 @@ async def _run(settings: Settings, surroundings: Surroundings | None = None) -> 
     await operator.run(on_ready=announce)
 
 
-async def _run_in_cluster(flags: RunFlags, *, deciding: DecisionFlags | None) -> None:
+async def _run_in_cluster(settings: Settings, *, service: str | None, form: str) -> None:
     # Only here: these cost half a second, which nobody without a cluster should wait.
     from stunnergw.clustered import Cluster
     from stunnergw.kube.client import KubeClient
     from stunnergw.kube.connecting import connect
 
-    connection = await connect(flags.kubeconfig or None)
-    settings = settings_of(flags, deciding=deciding, discovery=own_service(connection, flags, deciding))
+    connection = await connect(settings.kubeconfig or None)
+    if not service:
+        settings = with_own_service(settings, connection)
     async with KubeClient(connection) as client:
-        if flags.dry_run:
-            await _tell_plan(settings, client, connection, form=flags.format)
+        if settings.decisions.dry_run:
+            await _tell_plan(settings, client, connection, form=form)
         else:
             await _run(settings, Cluster(settings, client=client, connection=connection))
 
@@ -105,18 +108,18 @@ async def _tell_plan(settings: Settings, client: KubeClient, connection: Connect
             print(line)
 
 
-def own_service(connection: Connection, flags: RunFlags, deciding: DecisionFlags | None) -> str:
-    """Return the Service that data planes ask where no flag says which: our own, in the namespace that we run in.
+def with_own_service(settings: Settings, connection: Connection) -> Settings:
+    """Have data planes ask our own Service, in the namespace that we run in: no flag says another.
 
     Raises:
         UsageError: we are outside the cluster, and data planes would have nowhere to ask.
     """
-    name, _, port = DISCOVERY_SERVICE.rpartition(":")
-    given = deciding.config_discovery_service if deciding else None
-    managed = settings_of(flags, deciding=deciding).decisions.dataplane_mode is DataplaneMode.MANAGED
-    if not connection.in_cluster and managed and not given:
+    managed = settings.decisions.dataplane_mode is DataplaneMode.MANAGED
+    if managed and not connection.in_cluster:
         raise UsageError(
             "--config-discovery-service: outside a cluster, say where data planes reach us: name.namespace[:port] of a "
             "Service that leads here, or run with --dataplane-mode=legacy"
         )
-    return f"{name.partition('.')[0]}.{connection.namespace}:{port}"
+    name, _, port = DISCOVERY_SERVICE.rpartition(":")
+    service = f"{name.partition('.')[0]}.{connection.namespace}:{port}"
+    return replace(settings, decisions=replace(settings.decisions, config_discovery_service=service))

@@ -75,7 +75,7 @@ async def connect(
         return await _by_kubeconfig(listed, flag="--kubeconfig (as KUBECONFIG says)")
     if environ.get("KUBERNETES_SERVICE_HOST"):
         return await asyncio.to_thread(_in_cluster, environ, service_account)
-    path = os.path.expanduser("~/.kube/config")  # noqa: ASYNC240
+    path = os.path.expanduser("~/.kube/config")  # noqa: ASYNC240 - reads the environment alone
     if not await asyncio.to_thread(os.path.exists, path):
         raise UsageError(
             f"--kubeconfig: not in a cluster, and there is no {path}: name a kubeconfig, or use --manifests"

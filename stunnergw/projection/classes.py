@@ -72,7 +72,7 @@ def class_today(db: Context, name: str) -> ClassToday | None:
     for problem in (judged, found):
         if isinstance(problem, Problem):
             return Broken(problem)
-    return Accepted(judged.parameters, (*found.warnings, *judged.warnings))  # type: ignore[union-attr]
+    return Accepted(judged.parameters, (*found.warnings, *judged.warnings))  # type: ignore[union-attr]  # no Problem: see above
 
 
 class Ruling(NamedTuple):

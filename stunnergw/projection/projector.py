@@ -40,11 +40,11 @@ class WantedSecrets(Protocol):
         """Read the data of these, and of no others."""
 
     @property
-    def settled(self) -> bool:
-        """Whether each of them is in the log as present or unreadable, or is absent."""
+    def unsettled(self) -> frozenset[Key]:
+        """Those that are not in the log yet as present or unreadable, and are not known to be absent."""
 
-    async def wait(self) -> None:
-        """Return once that is so."""
+    async def settled(self) -> None:
+        """Return once there are none."""
 
 
 @final
@@ -133,9 +133,9 @@ class Projector:
         """Work the first snapshot out again until no Secret that it asks for is still to be read."""
         while self._secrets is not None:
             self._want_secrets(self._projection.snapshot)
-            if self._secrets.settled:
+            if not self._secrets.unsettled:
                 return
-            await self._secrets.wait()
+            await self._secrets.settled()
             self._fold()
             dirty, self._dirty = self._dirty, {}
             await self._bring_up_to_date(dirty)

@@ -110,7 +110,7 @@ def _overlaps(own: Admitted, other: Admitted) -> Iterable[tuple[Network, set[Por
 
 
 def _within(network: Network, wider: Network) -> bool:
-    return network.version == wider.version and network.subnet_of(wider)  # type: ignore[arg-type]
+    return network.version == wider.version and network.subnet_of(wider)  # type: ignore[arg-type]  # of one version
 
 
 def _endpoints(admitted: Admitted) -> tuple[Endpoint, ...]:

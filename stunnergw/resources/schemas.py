@@ -56,7 +56,7 @@ def structural(model: type, *, at: str, rules: Mapping[str, Rule], omitted: Coll
 
 class _Generator(GenerateJsonSchema):
     # Empty maps are defaults of ours that have no JSON form; no CRD shows them.
-    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default"}  # noqa: RUF012
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default"}  # noqa: RUF012 - the base class's
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from stunnergw.serving.metrics import gauge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -60,19 +62,19 @@ class ClusterCollector(Collector):
         yield from self._kinds()
         yield from self._writes()
         unread = self._figures.unread_secrets()
-        yield _gauge("unread_secrets", "Secrets that decisions ask for and that are still to be read.", unread)
+        yield gauge("unread_secrets", "Secrets that decisions ask for and that are still to be read.", unread)
 
     def _kinds(self) -> Iterator[Metric]:
         kinds = list(self._figures.kinds())
-        yield _by_kind("kind_objects", "Objects of a kind.", {kind.name: kind.objects for kind in kinds})
+        yield gauge("kind_objects", "Objects of a kind.", {kind.name: kind.objects for kind in kinds}, "kind")
         left_out = {kind.name: kind.left_out for kind in kinds}
-        yield _by_kind("kind_left_out", "Objects that do not fit their kind and are left out.", left_out)
+        yield gauge("kind_left_out", "Objects that do not fit their kind and are left out.", left_out, "kind")
         available = {kind.name: float(kind.available) for kind in kinds}
-        yield _by_kind("kind_available", "Whether a kind can be read now.", available)
+        yield gauge("kind_available", "Whether a kind can be read now.", available, "kind")
         silent = {kind.name: kind.silent_for for kind in kinds if kind.silent_for is not None}
-        yield _by_kind("kind_silent_seconds", "Since the API server last said anything of a kind.", silent)
+        yield gauge("kind_silent_seconds", "Since the API server last said anything of a kind.", silent, "kind")
         versions = {kind.name: float(kind.resource_version) for kind in kinds if kind.resource_version.isdecimal()}
-        yield _by_kind("kind_resource_version", "How far a kind was read.", versions)
+        yield gauge("kind_resource_version", "How far a kind was read.", versions, "kind")
 
     def _writes(self) -> Iterator[Metric]:
         figures = self._figures.writes()
@@ -84,21 +86,8 @@ class ClusterCollector(Collector):
         for labels, count in sorted(figures.requests.items()):
             requests.add_metric(labels, count)
         yield requests
-        yield _gauge("writes_waiting", "Objects and statuses that wait to be written, or tried again.", figures.waiting)
-        yield _gauge("leading", "Whether this replica writes.", float(figures.leading))
-        yield _gauge(
+        yield gauge("writes_waiting", "Objects and statuses that wait to be written, or tried again.", figures.waiting)
+        yield gauge("leading", "Whether this replica writes.", float(figures.leading))
+        yield gauge(
             "lease_available", "Whether the lease could be asked for, last time.", float(figures.lease_available)
         )
-
-
-def _by_kind(name: str, meaning: str, figures: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(f"stunnergw_{name}", meaning, labels=["kind"])
-    for kind, figure in figures.items():
-        family.add_metric([kind], figure)
-    return family
-
-
-def _gauge(name: str, meaning: str, figure: float) -> Metric:
-    family = GaugeMetricFamily(f"stunnergw_{name}", meaning)
-    family.add_metric([], figure)
-    return family

@@ -81,34 +81,34 @@ class ServingCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give the present figures."""
-        yield _gauge("build_info", "Which version runs; always 1.", {stunnergw.__version__: 1}, "version")
+        yield gauge("build_info", "Which version runs; always 1.", {stunnergw.__version__: 1}, "version")
         yield from self._log_figures()
         snapshot = self._publications.snapshot
-        yield _gauge(
+        yield gauge(
             "snapshot_seq", "The last event that the newest snapshot rests on.", snapshot.seq if snapshot else 0
         )
-        yield _gauge("documents_served", "Configs that have a document.", len(self._publications))
+        yield gauge("documents_served", "Configs that have a document.", len(self._publications))
         yield from self._client_figures()
 
     def _log_figures(self) -> Iterator[Metric]:
         log = self._log
-        yield _gauge("log_last_seq", "The newest event.", log.last)
-        yield _gauge("log_oldest_seq", "The oldest event that is kept.", log.oldest)
-        yield _gauge("log_events", "Events that are kept.", log.last - log.oldest + 1)
-        yield _gauge("log_waiting_events", "Events that the store has not taken in yet.", log.last - log.folded)
+        yield gauge("log_last_seq", "The newest event.", log.last)
+        yield gauge("log_oldest_seq", "The oldest event that is kept.", log.oldest)
+        yield gauge("log_events", "Events that are kept.", log.last - log.oldest + 1)
+        yield gauge("log_waiting_events", "Events that the store has not taken in yet.", log.last - log.folded)
 
     def _client_figures(self) -> Iterator[Metric]:
         fanout = self._fanout
         states = {"latest": len(fanout) - fanout.behind, "behind": fanout.behind}
-        yield _gauge("clients", "Open watches, by whether the client has read all it is to have.", states, "state")
+        yield gauge("clients", "Open watches, by whether the client has read all it is to have.", states, "state")
         yield _counter("watches", "Watches begun.", fanout.admitted)
         yield _counter("documents_sent", "Documents written to watches, deletions among them.", fanout.sent)
         yield _counter("clients_dropped", "Watches ended because the client did not read.", fanout.dropped)
         by = {"watches": fanout.bytes_sent, "requests": self._answers.answered_bytes}
         yield _counter("sent_bytes", "Bytes of documents, to watches and in answers to requests.", by, "to")
-        yield _gauge("event_streams", "Open streams of events.", self._following.streams)
+        yield gauge("event_streams", "Open streams of events.", self._following.streams)
         failing = self._publications.nodes.failing
-        yield _gauge("node_names_failing", "Nodes' external names that could not be resolved last time.", failing)
+        yield gauge("node_names_failing", "Nodes' external names that could not be resolved last time.", failing)
 
 
 class ProjectionCollector(Collector):
@@ -124,12 +124,12 @@ class ProjectionCollector(Collector):
         snapshot = self._projector.latest
         folded = {fact.__name__: self._projector.folded[fact.__name__] for fact in get_args(Fact)}
         yield _counter("events", "Events taken in, by type.", folded, "type")
-        yield _gauge("results", "Results that the engine remembers.", self._results())
+        yield gauge("results", "Results that the engine remembers.", self._results())
         failures = snapshot.failures if snapshot else 0
         yield _counter("decision_failures", "Decisions that raised an error of the program.", failures)
-        yield _gauge("undecided_outputs", "Outputs of which nothing can be said.", _undecided(snapshot), "output")
+        yield gauge("undecided_outputs", "Outputs of which nothing can be said.", _undecided(snapshot), "output")
         held = len(snapshot.held) if snapshot else 0
-        yield _gauge("held_classes", "Classes served with the parameters that they had before.", held)
+        yield gauge("held_classes", "Classes served with the parameters that they had before.", held)
         yield self._certificate_ends()
 
     def _certificate_ends(self) -> Metric:
@@ -194,7 +194,8 @@ def _undecided(snapshot: Snapshot | None) -> dict[str, float]:
     return {name: sum(isinstance(output, Undecided) for output in outputs.values()) for name, outputs in maps.items()}
 
 
-def _gauge(name: str, meaning: str, figures: float | Mapping[str, float], label: str = "") -> Metric:
+def gauge(name: str, meaning: str, figures: float | Mapping[str, float], label: str = "") -> Metric:
+    """Make a gauge of ours: of one figure, or of several by the values of a label."""
     return _filled(GaugeMetricFamily(f"stunnergw_{name}", meaning, labels=[label] if label else []), figures)
 
 

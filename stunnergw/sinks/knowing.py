@@ -46,7 +46,7 @@ class Known:
         answer = self._answers.get((kind, key))
         if answer is not None:
             if answer.upon == self.stored_version(kind, key):
-                return answer.object  # type: ignore[return-value]
+                return answer.object  # type: ignore[return-value]  # kept under its kind
             del self._answers[kind, key]
         return self.store.get(kind, key)
 

@@ -179,7 +179,7 @@ class Decoder:
 @lru_cache(maxsize=64)
 def _adapters(of: type[Any]) -> tuple[TypeAdapter[_Page[Any]], TypeAdapter[_Line[Any]]]:
     # Two kinds may have one model; to build a parser takes milliseconds.
-    return TypeAdapter(_Page[of]), TypeAdapter(_Line[of])  # type: ignore[valid-type]
+    return TypeAdapter(_Page[of]), TypeAdapter(_Line[of])  # type: ignore[valid-type]  # made at run time
 
 
 def _object(line: bytes) -> Any:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from stunnergw.kube.client import KubeClient
     from stunnergw.kube.discovery import Served
     from stunnergw.resources.kinds import Kind
-    from stunnergw.resources.metadata import Key
 
 SOURCE = "cluster"
 """The source that events of the cluster name."""
@@ -58,32 +57,18 @@ class ClusterSource:
         self._opaque_key = opaque_key
         self._offer = Offer(client, table=table, unread=unread, timing=self._timing)
         self._complaints = Complaints()
-        self._secrets = SecretReader(client, append=self._append, timing=self._timing, opaque_key=opaque_key)
+        self.secrets = SecretReader(client, append=self._append, timing=self._timing, opaque_key=opaque_key)
+        """Who reads the data of Secrets that are wanted, and of no others."""
         self._reflectors = {kind: self._reflector(kind) for kind in table}
 
     async def run(self) -> NoReturn:
         """Read the cluster and keep up with it; runs for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._offer.run(), name="discovery")
-            group.create_task(self._secrets.run(), name="secrets")
+            group.create_task(self.secrets.run(), name="secrets")
             for kind, reflector in self._reflectors.items():
                 group.create_task(reflector.run(), name=f"reflector {kind.name}")
         raise AssertionError("endless tasks ended")
-
-    # -- Secrets -----------------------------------------------------------------------------------------------
-
-    def want_secrets(self, keys: frozenset[Key]) -> None:
-        """Read the data of these Secrets from now on, and of no others."""
-        self._secrets.want(keys)
-
-    @property
-    def unsettled_secrets(self) -> frozenset[Key]:
-        """Wanted Secrets that were not found present, absent or unreadable yet."""
-        return self._secrets.unsettled
-
-    async def secrets_settled(self) -> None:
-        """Return once every wanted Secret is in the log as present or unreadable, or is absent."""
-        await self._secrets.settled()
 
     # -- how it stands -----------------------------------------------------------------------------------------
 
@@ -127,7 +112,7 @@ class ClusterSource:
 
     def _memory(self, kind: Kind[Any]) -> Memory:
         if kind is kinds.SECRET:
-            return self._secrets
+            return self.secrets
         if kind is kinds.CUSTOM_RESOURCE_DEFINITION:
             return NamedIn(kind, group=GATEWAY_GROUP)
         return Memory(kind)

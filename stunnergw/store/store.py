@@ -115,7 +115,7 @@ class Store:
         """Return an object, or None where there is none (or its kind is not listed yet)."""
         table = self._tables[kind]
         stored = table.objects.get(key)
-        return None if stored is None or table.versions is None else stored.object  # type: ignore[return-value]
+        return None if stored is None or table.versions is None else stored.object  # type: ignore[return-value]  # of the kind's table
 
     def select(self, index: Index[T, I], value: Hashable) -> tuple[I, ...]:
         """Return the items that ``index`` holds under ``value``, sorted."""

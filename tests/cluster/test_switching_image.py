@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from stunnergw.cli.runflags import RunFlags
-from stunnergw.cli.running import own_service
+from stunnergw.cli.runflags import RunFlags, settings_of
+from stunnergw.cli.running import with_own_service
 from stunnergw.kube.client import KubeClient
 from stunnergw.kube.connecting import connect
 from tests.cluster.operating import LEASE, MANAGED, OperatorProcess, run_to_its_end
@@ -139,4 +139,5 @@ async def test_a_pod_is_asked_at_the_service_of_its_own_namespace(
     connection = await connect(None, environ=environ, service_account=tmp_path)
     async with KubeClient(connection) as client:
         assert b"gitVersion" in await client.request("GET", "/version")
-    assert own_service(connection, RunFlags(), None) == f"stunner-config-discovery.{namespace}:13478"
+    decisions = with_own_service(settings_of(RunFlags()), connection).decisions
+    assert decisions.config_discovery_service == f"stunner-config-discovery.{namespace}:13478"

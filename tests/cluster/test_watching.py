@@ -149,8 +149,8 @@ async def test_secrets_that_are_wanted_are_read(observer: Observer, api: Api, na
     turn, other = Key(namespace, "turn"), Key(namespace, "other")
     await api.apply([secret("turn", namespace, "first"), secret("other", namespace, "unseen")])
     await observer.until(lambda store: store.get(SECRET, turn) and store.get(SECRET, other))
-    observer.source.want_secrets(frozenset({turn, Key(namespace, "missing")}))
-    await asyncio.wait_for(observer.source.secrets_settled(), WITHIN)
+    observer.source.secrets.want(frozenset({turn, Key(namespace, "missing")}))
+    await asyncio.wait_for(observer.source.secrets.settled(), WITHIN)
 
     def password(store: Store) -> bytes | None:
         found = store.get(SECRET, turn)
@@ -165,7 +165,7 @@ async def test_secrets_that_are_wanted_are_read(observer: Observer, api: Api, na
     assert unread.unread
     await api.delete(secret("turn", namespace, ""))
     await observer.until(lambda store: store.get(SECRET, turn) is None)
-    observer.source.want_secrets(frozenset())
+    observer.source.secrets.want(frozenset())
 
 
 async def test_an_api_server_that_was_away_is_taken_up_where_it_was(
@@ -237,8 +237,8 @@ async def test_who_may_not_read_says_so_and_goes_on_when_granted(cluster: Cluste
         # To list is not to get: then one Secret says so.
         turn = Key(namespace, "turn")
         await observer.until(lambda store: store.get(SECRET, turn))
-        observer.source.want_secrets(frozenset({turn}))
-        await asyncio.wait_for(observer.source.secrets_settled(), WITHIN)
+        observer.source.secrets.want(frozenset({turn}))
+        await asyncio.wait_for(observer.source.secrets.settled(), WITHIN)
         found = observer.look().get(SECRET, turn)
         assert found is not None
         assert "cannot get secrets: forbidden: grant get on secrets" in found.unread

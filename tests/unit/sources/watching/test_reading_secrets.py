@@ -67,7 +67,7 @@ async def test_of_secrets_that_nobody_wants_the_name_alone_is_read(stage: Stage)
         put_secret(stage, "edge", "another", labels={"app": "other"})
         await stage.settle()
         assert secrets(stage) == []
-        assert source.unsettled_secrets == frozenset()
+        assert source.secrets.unsettled == frozenset()
         assert not stage.server.reads(EDGE)
 
 
@@ -75,14 +75,14 @@ async def test_a_wanted_secret_is_read_and_again_whenever_it_changes(stage: Stag
     put_secret(stage, "edge", "first")
     put_secret(stage, "other", "never")
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
-        assert source.unsettled_secrets == {EDGE}
-        await source.secrets_settled()
+        source.secrets.want(frozenset({EDGE}))
+        assert source.secrets.unsettled == {EDGE}
+        await source.secrets.settled()
         assert passwords(stage) == ["first"]
         put_secret(stage, "edge", "second")
         await stage.settle()
         assert passwords(stage) == ["first", "second"]
-        assert source.unsettled_secrets == frozenset()
+        assert source.secrets.unsettled == frozenset()
         # Nothing stands between the two: no moment without data.
         assert len(stage.batches) == 2
         assert len(stage.server.reads(EDGE)) == 2
@@ -96,9 +96,9 @@ async def test_a_wanted_secret_is_read_and_again_whenever_it_changes(stage: Stag
 
 async def test_a_secret_that_is_not_there_is_settled_and_read_when_it_appears(stage: Stage) -> None:
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
-        assert source.unsettled_secrets == frozenset()
-        await source.secrets_settled()
+        source.secrets.want(frozenset({EDGE}))
+        assert source.secrets.unsettled == frozenset()
+        await source.secrets.settled()
         assert not stage.server.reads(EDGE)
         put_secret(stage, "edge")
         await stage.settle()
@@ -109,8 +109,8 @@ async def test_a_secret_that_goes_is_gone_also_if_the_read_finds_out_first(stage
     put_secret(stage, "edge")
     put_secret(stage, "core")
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE, Key("media", "core")}))
-        await source.secrets_settled()
+        source.secrets.want(frozenset({EDGE, Key("media", "core")}))
+        await source.secrets.settled()
         stage.server.delete(SECRET, "core")
         await stage.settle()
         assert stage.told(SECRET)[-1] == "-core"
@@ -119,7 +119,7 @@ async def test_a_secret_that_goes_is_gone_also_if_the_read_finds_out_first(stage
         stage.server.delete(SECRET, "edge", silently=True)
         await stage.settle()
         assert stage.told(SECRET)[-1] == "-edge"
-        assert source.unsettled_secrets == frozenset()
+        assert source.secrets.unsettled == frozenset()
         put_secret(stage, "edge", "new")
         await stage.settle()
         assert passwords(stage)[-1] == "new"
@@ -129,19 +129,19 @@ async def test_a_secret_that_is_deleted_during_its_read_stays_gone(stage: Stage)
     put_secret(stage, "edge")
     async with stage.running() as source:
         stage.server.slow = 1.0
-        source.want_secrets(frozenset({EDGE}))
+        source.secrets.want(frozenset({EDGE}))
         await stage.settle(0.5)
         stage.server.delete(SECRET, "edge")
         await stage.settle(3)
         assert stage.told(SECRET) == ["-edge"]
-        assert source.unsettled_secrets == frozenset()
+        assert source.secrets.unsettled == frozenset()
 
 
 async def test_a_secret_that_is_replaced_keeps_the_data_of_the_new_one(stage: Stage) -> None:
     put_secret(stage, "edge", "old")
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
-        await source.secrets_settled()
+        source.secrets.want(frozenset({EDGE}))
+        await source.secrets.settled()
         # The read sees the new one before the watch tells that the old one is gone.
         old = stage.server.collection(SECRET).objects[EDGE]
         stage.server.delete(SECRET, "edge", silently=True)
@@ -165,7 +165,7 @@ def _json(thing: dict[str, Any], *, version: str) -> bytes:
 async def test_a_secret_that_changes_during_its_read_is_read_again(stage: Stage) -> None:
     put_secret(stage, "edge", "first")
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
+        source.secrets.want(frozenset({EDGE}))
 
         def meanwhile() -> None:
             asyncio.get_running_loop().call_soon(lambda: put_secret(stage, "edge", "second"))
@@ -181,8 +181,8 @@ async def test_a_forbidden_secret_says_so_at_once_and_stops_nobody_else(stage: S
         put_secret(stage, name)
     stage.server.always_at("get", path("edge"), refusal(403, message='User "stunner" cannot get secrets'))
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE, Key("media", "core")}))
-        await asyncio.wait_for(source.secrets_settled(), 0.1)
+        source.secrets.want(frozenset({EDGE, Key("media", "core")}))
+        await asyncio.wait_for(source.secrets.settled(), 0.1)
         assert passwords(stage) == [
             "cannot get secrets: forbidden: grant get on secrets to the account that we use "
             '(403: User "stunner" cannot get secrets)'
@@ -205,7 +205,7 @@ async def test_a_secret_that_cannot_be_read_is_logged_once_with_the_remedy(stage
     stage.server.always_at("get", path("edge"), refusal(403, message='User "stunner" cannot get secrets'))
     with capture_logs() as logs:
         async with stage.running() as source:
-            source.want_secrets(frozenset({EDGE}))
+            source.secrets.want(frozenset({EDGE}))
             await stage.settle(120)
     (line,) = (line for line in logs if line["event"].startswith("a Secret cannot be read"))
     assert line["secret"] == "media/edge"
@@ -235,12 +235,12 @@ async def test_a_server_that_fails_for_ten_seconds_makes_a_secret_unreadable(
     put_secret(stage, "core")
     stage.server.always_at("get", path("edge"), fault)
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE, Key("media", "core")}))
+        source.secrets.want(frozenset({EDGE, Key("media", "core")}))
         await stage.settle(9.9)
         assert passwords(stage) == []
         assert passwords(stage, "core") == ["pa55word"]
-        assert source.unsettled_secrets == {EDGE}
-        await asyncio.wait_for(source.secrets_settled(), 6)
+        assert source.secrets.unsettled == {EDGE}
+        await asyncio.wait_for(source.secrets.settled(), 6)
         assert passwords(stage) == [reason]
         stage.server.always_at("get", path("edge"), None)
         await stage.until(lambda: passwords(stage)[-1] == "pa55word", within=36)
@@ -250,8 +250,8 @@ async def test_a_server_that_fails_for_ten_seconds_makes_a_secret_unreadable(
 async def test_a_short_failure_is_not_told(stage: Stage) -> None:
     put_secret(stage, "edge", "first")
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
-        await source.secrets_settled()
+        source.secrets.want(frozenset({EDGE}))
+        await source.secrets.settled()
         stage.server.plan_at("get", path("edge"), refusal(503), refusal(503), Unreachable("gone"))
         put_secret(stage, "edge", "second")
         await stage.settle(2)
@@ -261,15 +261,15 @@ async def test_a_short_failure_is_not_told(stage: Stage) -> None:
 async def test_a_secret_that_is_wanted_no_more_loses_its_data(stage: Stage) -> None:
     put_secret(stage, "edge", labels={"app": "turn"})
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
-        await source.secrets_settled()
-        source.want_secrets(frozenset())
+        source.secrets.want(frozenset({EDGE}))
+        await source.secrets.settled()
+        source.secrets.want(frozenset())
         assert passwords(stage) == ["pa55word", NOT_READ]
         put_secret(stage, "edge", "unseen")
         await stage.settle()
         assert len(stage.server.reads(EDGE)) == 1
-        source.want_secrets(frozenset({EDGE}))
-        await source.secrets_settled()
+        source.secrets.want(frozenset({EDGE}))
+        await source.secrets.settled()
         assert passwords(stage) == ["pa55word", NOT_READ, "unseen"]
 
 
@@ -277,10 +277,10 @@ async def test_wanting_ends_a_read_that_hangs(stage: Stage) -> None:
     put_secret(stage, "edge")
     stage.server.always_at("get", path("edge"), HANG)
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
+        source.secrets.want(frozenset({EDGE}))
         await stage.settle(1)
-        source.want_secrets(frozenset())
-        await asyncio.wait_for(source.secrets_settled(), 0.1)
+        source.secrets.want(frozenset())
+        await asyncio.wait_for(source.secrets.settled(), 0.1)
         await stage.settle(100)
         assert len(stage.server.reads(EDGE)) == 1
         assert passwords(stage) == []
@@ -290,8 +290,8 @@ async def test_a_relist_reads_what_changed_and_tells_what_went(stage: Stage) -> 
     for name in ("edge", "core", "gone"):
         put_secret(stage, name, "first")
     async with stage.running() as source:
-        source.want_secrets(frozenset(Key("media", name) for name in ("edge", "core", "gone")))
-        await source.secrets_settled()
+        source.secrets.want(frozenset(Key("media", name) for name in ("edge", "core", "gone")))
+        await source.secrets.settled()
         stage.batches.clear()
         stage.server.tell(SECRET, CUT)
         await stage.settle(0)
@@ -311,11 +311,11 @@ async def test_few_reads_are_under_way_at_a_time(stage: Stage) -> None:
         put_secret(stage, name)
     async with stage.running() as source:
         stage.server.slow = 0.1
-        source.want_secrets(frozenset(Key("media", name) for name in names))
-        await asyncio.wait_for(source.secrets_settled(), 2)
+        source.secrets.want(frozenset(Key("media", name) for name in names))
+        await asyncio.wait_for(source.secrets.settled(), 2)
         assert stage.server.most_reads == AT_A_TIME
         assert all(passwords(stage, name) == ["pa55word"] for name in names)
-        assert not source._secrets._readings
+        assert not source.secrets._readings
 
 
 async def test_hanging_reads_leave_room_for_others_in_time(stage: Stage) -> None:
@@ -325,24 +325,24 @@ async def test_hanging_reads_leave_room_for_others_in_time(stage: Stage) -> None
         stage.server.always_at("get", path(name), HANG)
     put_secret(stage, "zz")
     async with stage.running() as source:
-        source.want_secrets(frozenset(Key("media", name) for name in (*names, "zz")))
+        source.secrets.want(frozenset(Key("media", name) for name in (*names, "zz")))
         await stage.until(lambda: passwords(stage, "zz") == ["pa55word"], within=16)
 
 
 async def test_what_is_wanted_before_the_run_begins_is_read_then(stage: Stage) -> None:
     put_secret(stage, "edge")
     async with stage.running(synced=False) as source:
-        source.want_secrets(frozenset({EDGE}))
+        source.secrets.want(frozenset({EDGE}))
         await stage.until(lambda: source.synced)
-        await source.secrets_settled()
+        await source.secrets.settled()
         assert passwords(stage) == ["pa55word"]
 
 
 async def test_a_secret_that_does_not_fit_is_unreadable_and_its_data_not_shown(stage: Stage) -> None:
     stage.server.put(SECRET, "edge", data={"password": "pa55 is no base64!"})
     async with stage.running() as source:
-        source.want_secrets(frozenset({EDGE}))
-        await asyncio.wait_for(source.secrets_settled(), 11)
+        source.secrets.want(frozenset({EDGE}))
+        await asyncio.wait_for(source.secrets.settled(), 11)
         (reason,) = passwords(stage)
         assert reason == (
             "cannot get secrets: the answer is no Secret: data: the value of key password is not base64: use "
