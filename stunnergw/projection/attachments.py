@@ -112,8 +112,11 @@ def _objection(kind: Kind[UDPRoute], route: Key, rule: ListenerRule) -> str:
         return f"protocol {rule.written_protocol} is not served"
     if SupportedKind(kind.group, kind.kind) not in rule.supported_kinds:
         return f"allowedRoutes.kinds has no {kind.kind} of {kind.group}"
-    policy = rule.namespaces.from_
-    asks = "a selector that does not fit" if policy == "Selector" else f"from: {policy}"
+    policy = rule.namespaces
+    asks = f"from: {policy.from_}"
+    if policy.from_ == "Selector":
+        readable = policy.selector is not None and can_be_read(policy.selector)
+        asks = "a selector that does not fit" if readable else "no selector that can be read"
     return f"allowedRoutes.namespaces has {asks}, and the route is in namespace {route.namespace}"
 
 

@@ -34,6 +34,8 @@ class Backend(NamedTuple):
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
     """What the author should know though nothing is wrong."""
+    hopeless: bool = False
+    """It can never be served as the route is written, whatever objects and grants come to be."""
 
 
 def type_of_service(db: Context, key: Key) -> str | None:
@@ -76,9 +78,8 @@ def resolve(db: Context, asked: Asked) -> Backend:
     ref = asked.ref
     if (ref.group, ref.kind) not in (("", "Service"), (STUNNER_GROUP, "StaticService")):
         named = f"{group_and_kind(ref.group, ref.kind)} {ref.name}"
-        return _failed(
-            Reason.INVALID_KIND, f"{asked.where}: {named} cannot be a backend: use a Service or a StaticService"
-        )
+        message = f"{asked.where}: {named} cannot be a backend: use a Service or a StaticService"
+        return Backend(problem=Problem(Reason.INVALID_KIND, message), hopeless=True)
     referrer = Referrer(asked.kind.group, asked.kind.kind, asked.route.namespace)
     target = Target(ref.group, ref.kind, asked.key)
     if not may_refer(db, referrer, target, enforced=routes_need_grants(db, asked.kind)):

@@ -14,7 +14,7 @@ from stunnergw.projection.problems import Problem
 from stunnergw.projection.queries import query
 from stunnergw.projection.reasons import Reason
 from stunnergw.projection.statuses import Condition
-from stunnergw.resources.kinds import CUSTOM_RESOURCE_DEFINITION, GATEWAY_CLASS
+from stunnergw.resources.kinds import CUSTOM_RESOURCE_DEFINITION, GATEWAY, GATEWAY_CLASS
 from stunnergw.resources.metadata import GATEWAY_GROUP
 from stunnergw.settings import ReferenceGrants
 from stunnergw.store.indexes import DEFINITIONS_BY_GROUP
@@ -34,6 +34,11 @@ _FEATURES_SINCE = {"standard": (1, 4), "experimental": (1, 2)}
 _FEATURES = ("Gateway", "GatewayInfrastructurePropagation", "GatewayStaticAddresses", "ReferenceGrant", "UDPRoute")
 
 _VERSION = re.compile(r"v(\d{1,4})\.(\d{1,4})\.\d{1,4}(?:[-+].*)?")
+
+
+def only_v1alpha2(db: Context) -> bool:
+    """Say whether Gateways are served as v1alpha2 and nothing else, which was so in v0.4."""
+    return db.versions(GATEWAY) == ("v1alpha2",)
 
 
 class Definition(NamedTuple):

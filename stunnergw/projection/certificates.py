@@ -81,10 +81,10 @@ def certificate(db: Context, gateway: Key, listener: str) -> CertificateToday:
     tls = _tls(db, gateway, listener)
     refs = tls.certificate_refs if tls and tls.mode == TERMINATE else ()
     looked = [_look(db, gateway, listener, index, ref) for index, ref in enumerate(refs)]
-    # The first that resolves counts, and one that is not read might.
-    first = next((one for one in looked if one.usable or one.unread), None)
-    usable = first.usable if first else None
     denied = frozenset[Key]().union(*(one.denied for one in looked))
+    # The first that resolves counts, and one that is not read might; but nothing waits where a permission is missing.
+    first = next((one for one in looked if one.usable or (one.unread and not denied)), None)
+    usable = first.usable if first else None
     problems = [one.unresolved for one in looked if one.unresolved]
     # What is odd about a Secret matters where it is the one that is used.
     notes = [note for one in looked if one.usable and one.usable is usable for note in one.notes]
@@ -100,7 +100,7 @@ def certificate(db: Context, gateway: Key, listener: str) -> CertificateToday:
         tuple(notes),
         denied,
         frozenset[Key]().union(*(one.named for one in looked)),
-        first.unread if first and not denied else "",
+        first.unread if first else "",
     )
 
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from stunnergw.resources.metadata import Key
     from stunnergw.resources.routes import UDPRoute, UDPRouteRule
 
-_NEVER = (Reason.INVALID_KIND, Reason.UNSUPPORTED_VALUE)
-"""Why a backend can never be served as it is written, whatever objects and grants come to be."""
-
 _GIVES = {"STATIC": "addresses", "STRICT_DNS": "a domain name"}
 
 
@@ -92,7 +89,7 @@ def _fit(asked: Asked, backend: Backend, cluster_type: str) -> Backend:
         f"{asked.where}: {asked.ref.kind} {asked.key} gives {_GIVES[backend.type]}, backends before it "
         f"{_GIVES[cluster_type]}, and one route cannot mix them: left out, give it a route of its own"
     )
-    return Backend(problem=Problem(Reason.UNSUPPORTED_VALUE, message))
+    return Backend(problem=Problem(Reason.UNSUPPORTED_VALUE, message), hopeless=True)
 
 
 def _text(endpoint: Endpoint) -> str:
@@ -115,13 +112,9 @@ def _dropped(rules: tuple[UDPRouteRule, ...], backends: list[Backend]) -> Proble
     for rule in rules:
         of_rules.append(backends[start : start + len(rule.backend_refs)])
         start += len(rule.backend_refs)
-    problems = [_problem(part) if part and all(map(_is_hopeless, part)) else None for part in of_rules]
+    problems = [_problem(part) if part and all(backend.hopeless for backend in part) else None for part in of_rules]
     found = [f"rules[{number}]: {problem.message}" for number, problem in enumerate(problems) if problem]
     first = next((problem for problem in problems if problem), None)
     if first is None or None not in problems:
         return None
-    return Problem(first.reason, f"Dropped Rule {sentence(*found)}")
-
-
-def _is_hopeless(backend: Backend) -> bool:
-    return not backend.endpoints and backend.problem is not None and backend.problem.reason in _NEVER
+    return Problem(first.reason, sentence(f"Dropped Rule {found[0]}", *found[1:]))

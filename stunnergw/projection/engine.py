@@ -224,7 +224,8 @@ class Engine:
             new = self._pending.pop(node, None)
             if new is None:
                 continue
-            self.ensure(node)
+            if node.state:  # else who reads it had it brought up to date already
+                self.ensure(node)
             if new or node.run == self._run:
                 take(Result(node.place, node.args, node.value, node.cause))
             yield

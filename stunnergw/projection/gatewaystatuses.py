@@ -13,13 +13,14 @@ from stunnergw.errors import Unknown
 from stunnergw.projection.addresses import public_address
 from stunnergw.projection.annotations import TARGET_PORT, port_map
 from stunnergw.projection.answers import not_programmed, unwritten
+from stunnergw.projection.bundles import only_v1alpha2
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.conditions import FALSE, TRUE, UNKNOWN, positive, with_notes
 from stunnergw.projection.exposing import service_type
 from stunnergw.projection.infrastructure import reserved_keys
 from stunnergw.projection.legacy import class_waits_for, listeners, waited_for
 from stunnergw.projection.listenerstatuses import listener_status
-from stunnergw.projection.oldernames import only_v1alpha2, with_older_names
+from stunnergw.projection.oldernames import with_older_names
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
 from stunnergw.projection.queries import query
@@ -123,16 +124,17 @@ def _look(db: Context, gateway: Gateway, today: ClassToday) -> Seen:
         kind=kind,
         notes=(*ignored, kind.note) if kind.note else ignored,
         held=held,
-        waits=_waits(db, gateway, key),
+        waits=_waits(db, gateway, key) if held else "",
         unwritten=objects,
         reachable=not objects or all(public_address(db, key, rule.name, held).value for rule in rules if rule.sound),
     )
 
 
 def _waits(db: Context, gateway: Gateway, key: Key) -> str:
-    if db.settings.dataplane_mode is DataplaneMode.LEGACY:
+    waits = waited_for(db, key)
+    if not waits and db.settings.dataplane_mode is DataplaneMode.LEGACY:
         return class_waits_for(db, gateway.spec.gateway_class_name)
-    return waited_for(db, key)
+    return waits
 
 
 def _addresses(db: Context, seen: Seen) -> tuple[AssignedAddress, ...]:
@@ -207,6 +209,8 @@ def _not_programmed(
         return Problem(Reason.INVALID, f"GatewayClass {name} is not accepted: data planes keep what they have")
     if seen.refused:
         return Problem(Reason.INVALID, f"{seen.refused.message}; data planes keep what they have")
+    if seen.waits and not any(rule.sound for rule in seen.rules):
+        return Problem(Reason.PENDING, _waiting(seen))
     if not any(rule.sound for rule in seen.rules):
         reasons = (f"{rule.name}: {rule.withheld.message}" for rule in seen.rules if rule.withheld and not rule.refused)
         return Problem(Reason.INVALID, sentence("no listener can be served: data planes keep what they have", *reasons))
@@ -214,7 +218,7 @@ def _not_programmed(
     if refused:
         return refused
     if seen.waits:
-        return Problem(Reason.PENDING, f"{seen.waits}; data planes keep what they have")
+        return Problem(Reason.PENDING, _waiting(seen))
     unusable = unusable_addresses(seen.gateway)
     if unusable:
         return unusable
@@ -228,6 +232,11 @@ def _not_programmed(
     if waiting:
         return Problem(Reason.ADDRESS_NOT_ASSIGNED, sentence(*waiting))
     return missing_addresses(seen.gateway, addresses)
+
+
+def _waiting(seen: Seen) -> str:
+    """Say that the document may wait: whether an earlier certificate stands in is nothing that a status may know."""
+    return f"{seen.waits}; until then data planes may not get what is new"
 
 
 def _programmed_message(rules: tuple[ListenerRule, ...], programmed: tuple[Condition, ...]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stunnergw.projection.oldernames import only_v1alpha2
+from stunnergw.projection.bundles import only_v1alpha2
 from stunnergw.projection.queries import query
 from stunnergw.resources.kinds import REFERENCE_GRANT, STUNNER_UDP_ROUTE
 from stunnergw.settings import ReferenceGrants

@@ -107,15 +107,24 @@ def _no_place(
 
 @query("certificate waited for")
 def waited_for(db: Context, gateway: Key) -> str:
-    """Say which unread certificate the document of a Gateway waits for, whatever is held; empty where none."""
-    return next((rule.unread for rule in own_listeners(db, gateway) if rule.unread and not rule.refused), "")
+    """Say which unread certificate the document of an accepted class's Gateway waits for; empty where none.
+
+    What is held may stand in for it, of which a status must not know.
+    """
+    if gateway_refusal(db, gateway) is not None:
+        return ""
+    rules = listeners(db, gateway, held=True)
+    return next((rule.unread for rule in rules if rule.unread and not rule.refused), "")
 
 
-@query("certificate that class waits for")
+@query("Gateway that class waits for")
 def class_waits_for(db: Context, class_name: str) -> str:
-    """Say which unread certificate the document of a class waits for; empty where none."""
-    waiting = ((gateway, waited_for(db, gateway)) for gateway in served_gateways(db, class_name))
-    return next((f"Gateway {gateway}: {reason}" for gateway, reason in waiting if reason), "")
+    """Say for which Gateway's unread certificate the document of a class waits; empty where for none.
+
+    The Secret is not named: its name is nothing for those who use other Gateways (R9.11).
+    """
+    waiting = (gateway for gateway in served_gateways(db, class_name) if waited_for(db, gateway))
+    return next((f"a certificate of Gateway {gateway} is not read: its status says why" for gateway in waiting), "")
 
 
 def listeners(db: Context, gateway: Key, *, held: bool) -> tuple[ListenerRule, ...]:

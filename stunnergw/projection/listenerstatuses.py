@@ -86,7 +86,7 @@ def _not_programmed(seen: Seen, rule: ListenerRule, address: PublicAddress) -> P
     if refused:
         return refused
     if seen.waits:
-        return Problem(Reason.PENDING, f"the configuration waits: {seen.waits}")
+        return Problem(Reason.PENDING, f"the configuration may wait: {seen.waits}")
     if rule.name in seen.ports.left_out:
         return Problem(
             Reason.PENDING,

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 
 from stunnergw.projection.conditions import FALSE, TRUE
 from stunnergw.projection.reasons import Reason
-from stunnergw.resources.kinds import GATEWAY
 
 if TYPE_CHECKING:
-    from stunnergw.projection.queries import Context
     from stunnergw.projection.statuses import Condition, Conditions, GatewayStatus, ListenerStatus
 
 SCHEDULED = "Scheduled"
@@ -24,11 +22,6 @@ DETACHED = "Detached"
 
 OLDER_NAMES = frozenset({SCHEDULED, READY, DETACHED})
 """They repeat what others say: nothing is read off them."""
-
-
-def only_v1alpha2(db: Context) -> bool:
-    """Say whether Gateways are served as v1alpha2 and nothing else, which was so in v0.4."""
-    return db.versions(GATEWAY) == ("v1alpha2",)
 
 
 def with_older_names(status: GatewayStatus) -> GatewayStatus:

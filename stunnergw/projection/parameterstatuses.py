@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stunnergw.projection.classes import Accepted, Broken, class_today
-from stunnergw.projection.conditions import positive
+from stunnergw.projection.conditions import positive, with_notes
 from stunnergw.projection.credentials import credentials
 from stunnergw.projection.outputs import ABSENT, Want
 from stunnergw.projection.parameters import without_effect_in_dataplane
@@ -55,8 +55,7 @@ def gateway_config_status(db: Context, key: Key) -> Output[ParameterStatus]:
     if config is None or _is_left_to_others(db, users):
         return ABSENT
     problem, notes = _judged(db, users) if users else _judged_alone(db, config)
-    if problem:
-        problem = problem._replace(message=sentence(problem.message, *notes))
+    problem = with_notes(problem, notes)
     used = f"used by {_named(users)}" if users else "used by no GatewayClass: name it in spec.parametersRef of one"
     generation = config.metadata.generation
     accepted = positive("Accepted", problem, message=sentence(used, *notes), generation=generation)
@@ -120,7 +119,7 @@ def _judged(db: Context, users: Users) -> tuple[Problem | None, tuple[str, ...]]
         return None, (*dict.fromkeys(warnings), *refused)
     reason = next(iter(broken.values())).reason
     message = sentence(*dict.fromkeys(problem.message for problem in broken.values()))
-    return Problem(reason, message), (f"not accepted for that: {_named(users)}",)
+    return Problem(reason, message), (f"not accepted for that: {_named(tuple(ours))}",)
 
 
 def _judged_alone(db: Context, config: GatewayConfig) -> tuple[Problem | None, tuple[str, ...]]:

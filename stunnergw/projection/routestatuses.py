@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stunnergw.projection.attachments import attachments, masked, parent_key
 from stunnergw.projection.classes import Accepted, Broken, Foreign, class_today
 from stunnergw.projection.clusters import resolution
-from stunnergw.projection.conditions import TRUE, positive
+from stunnergw.projection.conditions import TRUE, positive, with_notes
 from stunnergw.projection.legacy import route_left_out
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.problems import Problem, sentence
@@ -112,7 +112,7 @@ def _listeners(attached: Attachment) -> str:
 
 
 def _resolved(found: Resolution, generation: int) -> Condition:
-    problem = found.problem and Problem(found.problem.reason, sentence(found.problem.message, *found.notes))
+    problem = with_notes(found.problem, found.notes)
     return positive(
         "ResolvedRefs", problem, message=sentence("all backendRefs resolve", *found.notes), generation=generation
     )

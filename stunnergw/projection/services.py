@@ -6,7 +6,6 @@ the cluster's, and server-side apply takes away what its source no longer says.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +36,7 @@ from stunnergw.projection.infrastructure import (
 from stunnergw.projection.outputs import ABSENT, Undecided, Want
 from stunnergw.projection.parameters import config_maps
 from stunnergw.projection.queries import query
+from stunnergw.projection.refusals import address_type
 from stunnergw.projection.serviceports import service_ports
 from stunnergw.resources.kinds import GATEWAY, GATEWAY_CLASS
 from stunnergw.resources.metadata import OWNED_BY, OWNER, Key
@@ -181,20 +181,12 @@ def _load_balancer(gateway: Gateway, merged: FrozenMap, kind: str) -> dict[str, 
     if kind != "LoadBalancer":
         return spec
     first = gateway.spec.addresses[0].value if gateway.spec.addresses else ""
-    if first and _is_ip(first):
+    if first and address_type(first) == "IPAddress":
         spec["loadBalancerIP"] = first
     if merged.get(steer.LOAD_BALANCER_CLASS):
         spec["loadBalancerClass"] = merged[steer.LOAD_BALANCER_CLASS]
     ranges = [part.strip() for part in merged.get(steer.SOURCE_RANGES, "").split(",") if part.strip()]
     return spec | ({"loadBalancerSourceRanges": ranges} if ranges else {})
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _other_writer(db: Context, class_name: str, target: Key) -> str:
@@ -205,7 +197,7 @@ def _other_writer(db: Context, class_name: str, target: Key) -> str:
     """
     writer = next((other for key, other in config_maps(db) if key == target), class_name)
     if writer != class_name:
-        return f"ConfigMap {target} is written by GatewayClass {writer}, which is older"
+        return f"ConfigMap {target} is GatewayClass {writer}'s: name another in spec.stunnerConfig of the GatewayConfig"
     if isinstance(class_today(db, class_name), Accepted):
         return ""
     for key in db.select(ALL_CLASSES, ""):

@@ -600,3 +600,45 @@ def test_a_gateway_without_a_document_is_not_programmed() -> None:
     found = crowd(secured(), bare(unread="forbidden"))
     undecided(found.snapshot.configs[EDGE])
     assert not found.conditions(kinds.GATEWAY, EDGE)["Programmed"].startswith("True")
+
+
+def reached(name: str) -> Any:
+    """Give a Gateway of a UDP listener a public address."""
+    return gateway(name, listener("udp", 3479), addresses=[{"type": "IPAddress", "value": "198.51.100.2"}])
+
+
+def test_who_only_waits_for_a_certificate_is_pending() -> None:
+    found = bench(*healthy(), gateway("edge", secured()), bare(unread="forbidden"))
+    assert found.conditions(kinds.GATEWAY, EDGE)["Programmed"] == "False/Pending"
+    assert told(found)["Programmed"] == "False/Pending"
+
+
+def test_a_listener_that_is_not_served_anyway_is_not_waited_for() -> None:
+    """Port 8086 is stunnerd's own: what its listener's Secret holds changes no document."""
+    reserved = secured() | {"port": 8086}
+    found = crowd(reserved, bare(unread="forbidden"))
+    assert names_served(found) == ["udp"]
+    assert found.conditions(kinds.GATEWAY, EDGE, "udp")["Programmed"] == "True/Programmed"
+
+
+def test_beside_a_denied_one_an_unread_one_keeps_no_usable_one_from_being_served() -> None:
+    refs = ({"name": "cert", "namespace": AWAY}, {"name": "spare"}, {"name": "good"})
+    found = of(FORBIDDEN, secret(name="good"), tls=secured(*refs))
+    assert served(found)[0] == text(ONE[0])
+    assert told(found) == DENIED | {"Programmed": "True/Programmed"}
+
+
+def test_in_legacy_mode_all_of_the_class_wait_and_the_secret_is_named_to_its_own_alone() -> None:
+    found = bench(*healthy(), gateway("edge", secured()), reached("core"), bare(unread="forbidden"), settings=LEGACY)
+    undecided(found.snapshot.configs[Key("", "turn")])
+    assert "Secret media/cert: forbidden" in message(found, "Programmed")
+    other = found.message(kinds.GATEWAY, CORE, "Programmed")
+    assert "a certificate of Gateway media/edge" in other
+    assert "cert:" not in other
+
+
+def test_in_legacy_mode_nobody_waits_for_a_gateway_that_is_refused() -> None:
+    refused = gateway("edge", secured(), addresses=[{"type": "NamedAddress", "value": "x"}])
+    found = bench(*healthy(), refused, reached("core"), bare(unread="forbidden"), settings=LEGACY)
+    assert isinstance(found.snapshot.configs[Key("", "turn")], Want)
+    assert found.conditions(kinds.GATEWAY, CORE, "udp")["Programmed"] == "True/Programmed"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stunnergw.projection.problems import LONGEST_MESSAGE
 from stunnergw.resources import kinds
 from stunnergw.settings import Decisions
 from tests.support.bench import MANAGED, Bench, bench
@@ -187,6 +188,7 @@ def test_all_rules_and_none() -> None:
 
 STATIC = applied(kinds.STATIC_SERVICE, "partner", spec={"prefixes": ["192.0.2.0/24"]})
 NO_PREFIX = applied(kinds.STATIC_SERVICE, "broken", spec={"prefixes": ["everywhere"]})
+NAMED_ELSEWHERE = applied(kinds.SERVICE, "elsewhere", spec={"type": "ExternalName", "externalName": "example.org"})
 TO_STATIC = backend("partner", group="stunner.l7mp.io", kind="StaticService")
 TO_BROKEN = backend("broken", group="stunner.l7mp.io", kind="StaticService")
 
@@ -203,11 +205,10 @@ def partly(found: Bench) -> tuple[str, str]:
     ("bad", "reason", "settings"),
     [
         ([backend("x", kind="Pod")], "InvalidKind", MANAGED),
-        ([TO_BROKEN], "UnsupportedValue", MANAGED),
         ([TO_STATIC], "UnsupportedValue", OFF),
-        ([backend("x", kind="Pod"), TO_BROKEN], "InvalidKind", MANAGED),
+        ([backend("x", kind="Pod"), backend("y", kind="Pod", weight=0)], "InvalidKind", MANAGED),
     ],
-    ids=["no kind of backend", "no prefix", "the other type", "two"],
+    ids=["no kind of backend", "the other type", "two"],
 )
 def test_r6_a_rule_of_which_nothing_can_be_served_is_dropped_and_said(
     bad: Any, reason: str, settings: Decisions
@@ -227,17 +228,38 @@ def test_r6_a_rule_of_which_nothing_can_be_served_is_dropped_and_said(
     "rules",
     [
         [{"backendRefs": [backend("x", kind="Pod")]}],
-        [{"backendRefs": [backend("x", kind="Pod")]}, {"backendRefs": [TO_BROKEN]}],
+        [{"backendRefs": [backend("x", kind="Pod")]}, {"backendRefs": [backend("y", kind="Pod")]}],
         [{"backendRefs": [backend()]}, {"backendRefs": [backend("x", kind="Pod"), backend()]}],
         [{"backendRefs": [backend()]}, {"backendRefs": [backend("missing")]}],
         [{"backendRefs": [backend()]}, {}],
         [{"backendRefs": [backend()]}, {"backendRefs": [TO_STATIC, TO_BROKEN]}],
+        [{"backendRefs": [backend()]}, {"backendRefs": [TO_BROKEN]}],
+        [{"backendRefs": [backend()]}, {"backendRefs": [TO_BROKEN | {"weight": 0}]}],
+        [{"backendRefs": [backend()]}, {"backendRefs": [backend("elsewhere")]}],
     ],
-    ids=["the only one", "all", "not all of it", "may come yet", "an empty one", "some of it"],
+    ids=[
+        "the only one",
+        "all",
+        "not all of it",
+        "may come yet",
+        "an empty one",
+        "some of it",
+        "mended elsewhere",
+        "without weight",
+        "another type of Service",
+    ],
 )
 def test_r6_no_part_is_invalid_where_all_is_or_none_for_good(rules: Any) -> None:
     several = applied(kinds.STUNNER_UDP_ROUTE, "calls", spec={"parentRefs": [{"name": "edge"}], "rules": rules})
-    assert partly(bench(*healthy(), gateway(), several, service(), POD, STATIC, NO_PREFIX)) == ("", "")
+    assert partly(bench(*healthy(), gateway(), several, service(), POD, STATIC, NO_PREFIX, NAMED_ELSEWHERE)) == ("", "")
+
+
+def test_a_message_of_many_dropped_rules_fits_its_schema() -> None:
+    bad = [backend("x" * 250, kind="Pod")] * 16
+    rules = [{"backendRefs": [backend()]}, *({"backendRefs": bad} for _ in range(15))]
+    several = applied(kinds.STUNNER_UDP_ROUTE, "calls", spec={"parentRefs": [{"name": "edge"}], "rules": rules})
+    _, said = partly(bench(*healthy(), gateway(), several, service(), POD))
+    assert len(said) == LONGEST_MESSAGE
 
 
 def test_r6_a_route_that_is_not_accepted_has_no_part_that_is_invalid() -> None:

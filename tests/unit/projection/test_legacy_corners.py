@@ -62,6 +62,16 @@ def test_a_config_map_never_has_two_writers() -> None:
     assert len(writers(found)) == 1
 
 
+def test_a_class_whose_config_map_another_took_says_whose_it_is_and_what_to_do() -> None:
+    found = bench(*BASE, of_day("turn", 2), gateway(), settings=LEGACY)
+    found.run(broken("turn", 2), of_day("spare", 3), gateway("core", class_name="spare"))
+    said = undecided(found.snapshot.objects[OwnedSlot("ConfigMap", Key("", "turn"))])
+    assert said == (
+        "ConfigMap media/stunnerd-config is GatewayClass spare's: name another in spec.stunnerConfig of the "
+        "GatewayConfig"
+    )
+
+
 def test_two_classes_that_are_held_leave_the_config_map_as_it_is() -> None:
     """The younger wrote it last, for the pods of both: neither's document may replace the other's now."""
     found = bench(*BASE, of_day("spare", 1), gateway(class_name="spare"), settings=LEGACY)

@@ -150,6 +150,12 @@ def test_what_a_class_of_another_controller_used_first_is_written_by_that_one() 
     assert accepted(found, kinds.GATEWAY_CONFIG, CONFIG) == "True/Accepted"
 
 
+def test_of_another_controllers_class_nothing_is_judged() -> None:
+    found = bench(*healthy(), born("turn", 2025), born("theirs", 2026, controller=OTHER), gateway_config(password=None))
+    assert classes(found, kinds.GATEWAY_CONFIG, CONFIG) == ["theirs", "turn"]
+    assert message(found, kinds.GATEWAY_CONFIG, CONFIG).endswith("not accepted for that: GatewayClass turn")
+
+
 def test_a_config_whose_secret_is_not_read_is_undecided() -> None:
     secret = applied(kinds.SECRET, "login", unread="is still to be read")
     found = bench(*healthy(), gateway_config(authRef={"name": "login"}), secret)
